@@ -1,0 +1,212 @@
+//! Models and prompts: what a paid call is, with the facts its ceiling rests on.
+
+use crate::{Expr, Money, Parameter, Type};
+use serde::{Deserialize, Serialize};
+
+/// One concrete model, with the catalog's facts copied in, so that a pinned run keeps its prices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// `openai/gpt-6.1-terra`
+    pub id: String,
+    pub provider: String,
+    /// The name that the provider's API expects.
+    pub wire_name: String,
+    pub api: Api,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    pub price: Price,
+    /// Tokens, input and output together; for some models the input alone.
+    pub context_tokens_max: u64,
+    pub input_tokens_max: u64,
+    pub output_tokens_max: u64,
+    pub output_cap: CapFidelity,
+    /// `o200k_base`, `cl100k_base`; none where no tokenizer is public and bytes are the bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// The provider enforces a JSON Schema on the answer.
+    pub structured_output: bool,
+    pub temperature: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    OpenaiChat,
+    OpenaiResponses,
+    AnthropicMessages,
+    GeminiGenerate,
+    Simulated,
+}
+
+/// How far a provider honours the output cap that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapFidelity {
+    Hard,
+    /// At most so many tokens above the cap.
+    Soft { slack_tokens: u64 },
+    None,
+}
+
+/// Prices in pico-dollars per token. A tier replaces the price of every token of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub base: Rates,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
+    /// Announced changes: from that date on the new rates hold. In the order of dates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<PriceChange>,
+    /// Batch rates, where the provider has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Rates>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    /// The dearest cache-write rate that a request of ours can meet; equal to `input` where writing is free.
+    pub cache_write: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    pub above_input_tokens: u64,
+    pub rates: Rates,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceChange {
+    /// Days since 1970-01-01, UTC.
+    pub from_day: i32,
+    pub rates: Rates,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
+}
+
+/// One declared LLM call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    pub name: String,
+    pub parameters: Vec<Parameter>,
+    pub answer: Type,
+    /// Model ids, tried in this order; facts in [`crate::Plan::models`].
+    pub chain: Vec<String>,
+    pub input_tokens_max: u64,
+    pub on_overflow: Overflow,
+    /// The cap that is always sent; includes `thinking_tokens_max`.
+    pub output_tokens_max: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking_tokens_max: Option<u64>,
+    /// Thousandths, so that no float stands in a plan's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_milli: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_ms: Option<u64>,
+    /// How often an answer that does not fit is asked for again.
+    pub repair: u32,
+    pub batch: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Expr>,
+    /// Few-shot examples and the user's message, in order; the last one is the user's.
+    pub messages: Vec<Message>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    Reject,
+    /// Shorten this parameter until the text fits.
+    Truncate { parameter: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    pub role: Role,
+    pub text: Expr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+/// What a call used, as the provider reported it. `None` is "not reported", which is not zero. Counts are disjoint:
+/// `input` excludes both cache counts, `output` includes `reasoning`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    pub input_tokens: Option<u64>,
+    pub cache_read_tokens: Option<u64>,
+    pub cache_write_tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
+    pub reasoning_tokens: Option<u64>,
+}
+
+impl Model {
+    /// The most that one request to this model can cost: the dearest reachable rates on both sides. `None` on overflow.
+    pub fn call_ceiling(&self, input_tokens_max: u64, output_tokens_max: u64) -> Option<Money> {
+        let slack = match self.output_cap {
+            CapFidelity::Soft { slack_tokens } => slack_tokens,
+            CapFidelity::Hard | CapFidelity::None => 0,
+        };
+        let output_tokens_max = output_tokens_max.checked_add(slack)?;
+        let mut dearest = Money::ZERO;
+        for rates in self.price.reachable(input_tokens_max) {
+            let input = i128::from(rates.input.max(rates.cache_write).max(rates.cache_read));
+            let cost = input
+                .checked_mul(i128::from(input_tokens_max))?
+                .checked_add(i128::from(rates.output).checked_mul(i128::from(output_tokens_max))?)?;
+            dearest = dearest.max(Money::from_pico(cost));
+        }
+        Some(dearest)
+    }
+
+    /// What a call cost, priced at `day` (days since 1970-01-01). Missing counts are charged as the bound given.
+    pub fn price_usage(&self, usage: &Usage, day: i32, input_tokens_max: u64, output_tokens_max: u64) -> Option<Money> {
+        let read = usage.cache_read_tokens.unwrap_or(0);
+        let write = usage.cache_write_tokens.unwrap_or(0);
+        let input = usage.input_tokens.unwrap_or(input_tokens_max);
+        let output = usage.output_tokens.unwrap_or(output_tokens_max);
+        let total = input.checked_add(read)?.checked_add(write)?;
+        let rates = self.price.at(day, total);
+        let mut pico: i128 = 0;
+        for (tokens, rate) in [(input, rates.input), (read, rates.cache_read), (write, rates.cache_write), (output, rates.output)] {
+            pico = pico.checked_add(i128::from(tokens).checked_mul(i128::from(rate))?)?;
+        }
+        Some(Money::from_pico(pico))
+    }
+}
+
+impl Price {
+    /// Every set of rates that a request with at most so many input tokens may meet, now or after an announced change.
+    pub fn reachable(&self, input_tokens_max: u64) -> Vec<Rates> {
+        let mut all = vec![self.base];
+        let tiers = self.tiers.iter().chain(self.changes.iter().flat_map(|change| &change.tiers));
+        all.extend(tiers.filter(|tier| input_tokens_max > tier.above_input_tokens).map(|tier| tier.rates));
+        all.extend(self.changes.iter().map(|change| change.rates));
+        all
+    }
+
+    /// The rates of a request with so many input tokens, cached ones included, on a day.
+    pub fn at(&self, day: i32, input_tokens: u64) -> Rates {
+        let change = self.changes.iter().rev().find(|change| change.from_day <= day);
+        let (base, tiers) = match change {
+            Some(change) => (change.rates, &change.tiers),
+            None => (self.base, &self.tiers),
+        };
+        let tier = tiers.iter().filter(|tier| input_tokens > tier.above_input_tokens).max_by_key(|tier| tier.above_input_tokens);
+        tier.map_or(base, |tier| tier.rates)
+    }
+}

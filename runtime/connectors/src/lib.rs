@@ -1,0 +1,1 @@
+//! pmflow-connectors

@@ -1,0 +1,1 @@
+//! pmflow-store-sqlite
