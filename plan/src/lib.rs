@@ -7,6 +7,7 @@
 pub mod canonical;
 pub mod eval;
 pub mod expr;
+pub mod failure;
 pub mod flow;
 pub mod model;
 pub mod money;
@@ -16,6 +17,7 @@ pub mod value;
 
 pub use canonical::{DecodeError, PlanId};
 pub use expr::{Expr, Lambda, Op, Piece};
+pub use failure::{Billing, Failure};
 pub use flow::*;
 pub use model::*;
 pub use money::Money;
