@@ -1,7 +1,13 @@
 //! Problems: what is wrong with an author's program, said so that it can be mended.
 //!
 //! One file per code in this folder, `E0301.md`: its title, the long story, a bad and a good example that are run as
-//! tests. One line in the registry. One place that raises it.
+//! tests; standing here registers it. One place raises it.
+
+mod nearest;
+mod registry;
+
+pub use nearest::nearest;
+pub use registry::{Example, Explanation, Verdict, all, explain, nearest_code};
 
 use crate::Span;
 

@@ -232,26 +232,76 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepKind {
     /// `source NAME: [T] = CALL limit N expect M`
-    Source { name: Name, ty: Option<TypeExpr>, call: Expr, modifiers: Vec<Modifier> },
+    Source {
+        name: Name,
+        ty: Option<TypeExpr>,
+        call: Expr,
+        modifiers: Vec<Modifier>,
+    },
     /// `let NAME: T = EXPR modifiers`
-    Let { name: Name, ty: Option<TypeExpr>, value: Expr, modifiers: Vec<Modifier> },
+    Let {
+        name: Name,
+        ty: Option<TypeExpr>,
+        value: Expr,
+        modifiers: Vec<Modifier>,
+    },
     /// `let NAME = for x in xs { … yield E }`
-    LetFor { name: Name, ty: Option<TypeExpr>, body: Box<ForStep> },
+    LetFor {
+        name: Name,
+        ty: Option<TypeExpr>,
+        body: Box<ForStep>,
+    },
     /// `do CALL modifiers`
-    Do { call: Expr, modifiers: Vec<Modifier> },
-    If { condition: Expr, likely: Option<Likely>, then: Block, otherwise: Option<Otherwise> },
-    Match { value: Expr, arms: Vec<MatchArm>, otherwise: Option<Block> },
+    Do {
+        call: Expr,
+        modifiers: Vec<Modifier>,
+    },
+    If {
+        condition: Expr,
+        likely: Option<Likely>,
+        then: Block,
+        otherwise: Option<Otherwise>,
+    },
+    Match {
+        value: Expr,
+        arms: Vec<MatchArm>,
+        otherwise: Option<Block>,
+    },
     For(Box<ForStep>),
     /// `repeat up to N while COND { … }`
-    Repeat { up_to: Expr, condition: Option<Expr>, body: Block },
-    Set { name: Name, value: Expr },
-    Parallel { body: Block },
-    Wait { until: bool, value: Expr },
-    Approve { text: Expr, by: Option<Name>, timeout: Option<Expr>, otherwise: Option<Block> },
-    Output { value: Expr, tagged: Option<Expr> },
-    Fail { text: Expr },
+    Repeat {
+        up_to: Expr,
+        condition: Option<Expr>,
+        body: Block,
+    },
+    Set {
+        name: Name,
+        value: Expr,
+    },
+    Parallel {
+        body: Block,
+    },
+    Wait {
+        until: bool,
+        value: Expr,
+    },
+    Approve {
+        text: Expr,
+        by: Option<Name>,
+        timeout: Option<Expr>,
+        otherwise: Option<Block>,
+    },
+    Output {
+        value: Expr,
+        tagged: Option<Expr>,
+    },
+    Fail {
+        text: Expr,
+    },
     Stop,
-    Yield { value: Expr },
+    Yield {
+        value: Expr,
+    },
     /// `allow`ed nowhere: a stretch that could not be read; already reported.
     Broken,
 }
@@ -321,13 +371,23 @@ pub struct TestStep {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TestStepKind {
     /// `given hunter.company = …`; `fail "text"` as a value is [`GivenValue::Fail`].
-    Given { target: Path, value: GivenValue },
+    Given {
+        target: Path,
+        value: GivenValue,
+    },
     /// `run flow(arguments)`
-    Run { call: Expr },
+    Run {
+        call: Expr,
+    },
     /// `expect EXPR`
-    Expect { condition: Expr },
+    Expect {
+        condition: Expr,
+    },
     /// `expect called PATH once`
-    ExpectCalled { target: Path, times: CalledTimes },
+    ExpectCalled {
+        target: Path,
+        times: CalledTimes,
+    },
     Broken,
 }
 
@@ -355,14 +415,27 @@ pub struct TypeExpr {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum TypeExprKind {
-    Named { path: Path, refinements: Vec<Refinement> },
-    List { of: Box<TypeExpr>, refinements: Vec<Refinement> },
+    Named {
+        path: Path,
+        refinements: Vec<Refinement>,
+    },
+    List {
+        of: Box<TypeExpr>,
+        refinements: Vec<Refinement>,
+    },
     /// `{text: T}`
-    Map { of: Box<TypeExpr> },
-    Record { fields: Vec<FieldDeclaration> },
+    Map {
+        of: Box<TypeExpr>,
+    },
+    Record {
+        fields: Vec<FieldDeclaration>,
+    },
     Optional(Box<TypeExpr>),
     /// `fn(T) -> U`; only the prelude may write it.
-    Function { parameters: Vec<TypeExpr>, result: Box<TypeExpr> },
+    Function {
+        parameters: Vec<TypeExpr>,
+        result: Box<TypeExpr>,
+    },
     Missing,
 }
 
@@ -410,18 +483,46 @@ pub enum ExprKind {
     EnumValue(Name),
     Name(EcoString),
     /// `a.b`, `a?.b`; the name is missing while it is typed.
-    Field { of: Box<Expr>, name: Option<Name>, optional: bool },
-    Index { of: Box<Expr>, index: Box<Expr> },
-    Call { callee: Box<Expr>, arguments: Vec<Argument> },
+    Field {
+        of: Box<Expr>,
+        name: Option<Name>,
+        optional: bool,
+    },
+    Index {
+        of: Box<Expr>,
+        index: Box<Expr>,
+    },
+    Call {
+        callee: Box<Expr>,
+        arguments: Vec<Argument>,
+    },
     /// `x => e`, `(x, y) => e`
-    Lambda { parameters: Vec<Name>, body: Box<Expr> },
-    Unary { operator: UnaryOperator, of: Box<Expr> },
-    Binary { operator: BinaryOperator, operator_span: Span, left: Box<Expr>, right: Box<Expr> },
-    If { condition: Box<Expr>, then: Box<Expr>, otherwise: Box<Expr> },
+    Lambda {
+        parameters: Vec<Name>,
+        body: Box<Expr>,
+    },
+    Unary {
+        operator: UnaryOperator,
+        of: Box<Expr>,
+    },
+    Binary {
+        operator: BinaryOperator,
+        operator_span: Span,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    If {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Box<Expr>,
+    },
     List(Vec<Expr>),
     Record(Vec<RecordField>),
     /// `x as T`
-    As { of: Box<Expr>, ty: TypeExpr },
+    As {
+        of: Box<Expr>,
+        ty: TypeExpr,
+    },
     Parenthesized(Box<Expr>),
 }
 
@@ -474,11 +575,27 @@ pub struct Template {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TemplatePiece {
     /// Escapes resolved, indentation removed.
-    Text { text: EcoString, span: Span },
-    Hole { value: Expr, span: Span },
+    Text {
+        text: EcoString,
+        span: Span,
+    },
+    Hole {
+        value: Expr,
+        span: Span,
+    },
     /// `{{ if c }} … {{ else if d }} … {{ else }} … {{ end }}`; an `else if` is an `If` alone in `otherwise`.
-    If { condition: Expr, then: Vec<TemplatePiece>, otherwise: Vec<TemplatePiece>, span: Span },
-    For { variable: Name, list: Expr, body: Vec<TemplatePiece>, span: Span },
+    If {
+        condition: Expr,
+        then: Vec<TemplatePiece>,
+        otherwise: Vec<TemplatePiece>,
+        span: Span,
+    },
+    For {
+        variable: Name,
+        list: Expr,
+        body: Vec<TemplatePiece>,
+        span: Span,
+    },
 }
 
 impl Template {
