@@ -1,0 +1,147 @@
+//! The compiler's world on a disk. Only regular files are read; nothing else is touched.
+
+use crate::exit::{Failed, Result};
+use pmflow_compiler::world::Source;
+use pmflow_compiler::{FileId, World};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Larger sources are refused before they are read.
+const SOURCE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug)]
+pub struct DiskWorld {
+    today: i32,
+    files: RefCell<Files>,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    sources: Vec<Source>,
+    paths: Vec<PathBuf>,
+    by_path: BTreeMap<PathBuf, FileId>,
+}
+
+impl DiskWorld {
+    pub fn new() -> DiskWorld {
+        DiskWorld { today: today(), files: RefCell::default() }
+    }
+
+    /// Reads a file that the user named.
+    pub fn open(&self, path: &Path) -> Result<FileId> {
+        self.load(path).map_err(|reason| Failed::new(format!("cannot read `{}`: {reason}", path.display())))
+    }
+
+    pub fn path(&self, file: FileId) -> Option<PathBuf> {
+        self.files.borrow().paths.get(file.0 as usize).cloned()
+    }
+
+    fn load(&self, path: &Path) -> std::result::Result<FileId, String> {
+        let canonical = path.canonicalize().map_err(|error| reason(&error))?;
+        if let Some(known) = self.files.borrow().by_path.get(&canonical) {
+            return Ok(*known);
+        }
+        let text = read_text(&canonical)?;
+        let mut files = self.files.borrow_mut();
+        let id = FileId(u32::try_from(files.sources.len()).map_err(|_| "too many files".to_owned())?);
+        files.sources.push(Source { path: shown(path).into(), text: text.into() });
+        files.paths.push(canonical.clone());
+        files.by_path.insert(canonical, id);
+        Ok(id)
+    }
+
+    fn beside(&self, from: FileId, relative: &str) -> std::result::Result<PathBuf, String> {
+        let files = self.files.borrow();
+        let source = files.sources.get(from.0 as usize).ok_or("it is not a file of this project")?;
+        let folder = Path::new(&*source.path).parent().unwrap_or(Path::new(""));
+        Ok(tidy(&folder.join(relative)))
+    }
+}
+
+impl World for DiskWorld {
+    fn import(&self, from: FileId, relative: &str) -> std::result::Result<FileId, String> {
+        self.load(&self.beside(from, relative)?)
+    }
+
+    fn source(&self, file: FileId) -> Source {
+        let files = self.files.borrow();
+        files.sources.get(file.0 as usize).cloned().unwrap_or_else(|| Source { path: Arc::from("?"), text: Arc::from("") })
+    }
+
+    fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> std::result::Result<Vec<u8>, String> {
+        let path = self.beside(from, relative)?;
+        let file = open_regular(&path)?;
+        let mut head = Vec::new();
+        file.take(bytes_max as u64).read_to_end(&mut head).map_err(|error| reason(&error))?;
+        Ok(head)
+    }
+
+    fn today(&self) -> i32 {
+        self.today
+    }
+}
+
+/// Days since 1970-01-01, UTC.
+pub fn today() -> i32 {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i32::try_from(seconds / 86_400).unwrap_or(i32::MAX)
+}
+
+/// Reads a regular file as text, and says in the user's words why it cannot.
+pub fn read_text(path: &Path) -> std::result::Result<String, String> {
+    let mut file = open_regular(path)?;
+    let length = file.metadata().map_err(|error| reason(&error))?.len();
+    if length > SOURCE_BYTES_MAX {
+        return Err(format!("it has {length} bytes; a source file may have {SOURCE_BYTES_MAX}"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        format!("it is not UTF-8 text: line {line}, byte {at} of the file; save it as UTF-8")
+    })
+}
+
+/// A named pipe or a device would block or never end.
+fn open_regular(path: &Path) -> std::result::Result<std::fs::File, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
+    if metadata.is_dir() {
+        return Err("it is a folder".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    std::fs::File::open(path).map_err(|error| reason(&error))
+}
+
+pub fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    text.strip_prefix("./").unwrap_or(&text).to_owned()
+}
+
+/// `a/./b/../c` as `a/c`, by the text alone.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidied = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if tidied.file_name().is_some() => {
+                tidied.pop();
+            }
+            other => tidied.push(other),
+        }
+    }
+    tidied
+}

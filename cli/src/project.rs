@@ -1,0 +1,94 @@
+//! The project around a flow: its root and its `pmflow.toml`.
+
+use crate::disk::reason;
+use crate::exit::{Failed, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub const SETTINGS_FILE: &str = "pmflow.toml";
+
+#[derive(Debug)]
+pub struct Project {
+    /// The nearest folder upwards with a `pmflow.toml` or a `.pmflow` folder, else the current one.
+    pub root: PathBuf,
+    pub settings: Settings,
+}
+
+/// `pmflow.toml`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `W0101 = "allow"`, `"warn"` or `"deny"`.
+    #[serde(default)]
+    pub lints: BTreeMap<String, Level>,
+    #[serde(default)]
+    pub connectors: BTreeMap<String, ConnectorSettings>,
+    #[serde(default)]
+    pub providers: BTreeMap<String, ConnectorSettings>,
+    #[serde(default)]
+    pub store: StoreSettings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Allow,
+    Warn,
+    Deny,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorSettings {
+    /// Speaks to this address instead: a proxy, a mock, a self-hosted instance.
+    pub base_url: Option<String>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Relative to the project's root; `.pmflow/pmflow.sqlite` when not given.
+    pub path: Option<PathBuf>,
+}
+
+impl Project {
+    /// The project of the current folder.
+    pub fn here() -> Result<Project> {
+        let current = std::env::current_dir()
+            .map_err(|error| Failed::new(format!("the current folder cannot be used: {}", reason(&error))))?;
+        Project::of(&current)
+    }
+
+    pub fn of(folder: &Path) -> Result<Project> {
+        let marked = |folder: &&Path| folder.join(SETTINGS_FILE).is_file() || folder.join(".pmflow").is_dir();
+        let root = folder.ancestors().find(marked).unwrap_or(folder).to_owned();
+        let settings = read_settings(&root.join(SETTINGS_FILE))?;
+        Ok(Project { root, settings })
+    }
+
+    pub fn store_path(&self) -> PathBuf {
+        match (std::env::var_os("PMFLOW_STORE"), &self.settings.store.path) {
+            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
+            (_, Some(path)) => self.root.join(path),
+            _ => self.root.join(".pmflow").join("pmflow.sqlite"),
+        }
+    }
+
+}
+
+fn read_settings(path: &Path) -> Result<Settings> {
+    if !path.exists() {
+        return Ok(Settings::default());
+    }
+    let text = crate::disk::read_text(path)
+        .map_err(|reason| Failed::new(format!("cannot read `{}`: {reason}", path.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        let mut place = path.display().to_string();
+        if let Some(span) = error.span() {
+            let line = text.get(..span.start).unwrap_or("").matches('\n').count() + 1;
+            place = format!("{place}, line {line}");
+        }
+        Failed::new(format!("{place}: {}", error.message()))
+            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path")
+    })
+}
