@@ -145,3 +145,42 @@ fn tidy(path: &Path) -> PathBuf {
     }
     tidied
 }
+
+/// The `.pmflow` files that the paths name: files as they are, folders with all below them, hidden ones and `target` and
+/// `node_modules` left out, links not followed. Sorted, each once.
+pub fn flow_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            collect(path, &mut files)?;
+        } else if path.exists() {
+            files.push(path.clone());
+        } else {
+            return Err(Failed::new(format!("there is no file or folder `{}`", path.display())));
+        }
+    }
+    files.sort();
+    files.dedup();
+    if files.is_empty() {
+        return Err(Failed::new("there is no .pmflow file here").help("`pmflow init` writes a first one"));
+    }
+    Ok(files)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = |error: &std::io::Error| Failed::new(format!("cannot read the folder `{}`: {}", folder.display(), reason(error)));
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        let kind = entry.file_type().map_err(|error| failed(&error))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let path = entry.path();
+        let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+        if kind.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
+            collect(&path, files)?;
+        } else if kind.is_file() && name.ends_with(".pmflow") && !name.starts_with('.') {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

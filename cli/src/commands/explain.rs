@@ -17,7 +17,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         }
         return Ok(Code::Fine);
     };
-    let Some(explanation) = problems::explain(&wanted.to_uppercase()) else {
+    let Some(explanation) = problems::explain(wanted) else {
         let failed = Failed::new(format!("there is no diagnostic code `{wanted}`"));
         return Err(match problems::nearest_code(wanted) {
             Some(near) => failed.help(format!("did you mean {near}?")),
@@ -25,6 +25,6 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         });
     };
     terminal.line(&terminal.paint(Style::Strong, &format!("{}: {}", explanation.code, explanation.title)));
-    terminal.line(&format!("\n{}", explanation.body.trim()));
+    terminal.line(&format!("\n{}", explanation.text));
     Ok(Code::Fine)
 }
