@@ -1,0 +1,3 @@
+//! The `pmflow` command as a user meets it: a real process, real files, a real database, real HTTP on this machine.
+
+mod process;

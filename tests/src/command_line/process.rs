@@ -1,0 +1,68 @@
+//! Starting `pmflow` in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder that goes away with the test.
+#[derive(Debug)]
+pub struct Folder {
+    pub folder: tempfile::TempDir,
+}
+
+/// What a process said and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder { folder: tempfile::tempdir().expect("a temporary folder can be made") }
+    }
+
+    /// With a copy of an example's folder inside.
+    pub fn with_example(name: &str) -> Folder {
+        let made = Folder::new();
+        let from = examples().join(name);
+        for entry in std::fs::read_dir(&from).expect("the example is there") {
+            let entry = entry.expect("a folder's entry can be read");
+            std::fs::copy(entry.path(), made.path().join(entry.file_name())).expect("an example's file can be copied");
+        }
+        made
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, bytes).expect("a file can be written");
+        path
+    }
+
+    /// `pmflow` with words separated by blanks, without colour and without the caller's keys.
+    pub fn pmflow(&self, words: &str) -> Said {
+        said(self.command(&words.split_whitespace().collect::<Vec<_>>()).output().expect("pmflow can be started"))
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pmflow"));
+        command.args(words).current_dir(self.path()).env("NO_COLOR", "1").env("COLUMNS", "100");
+        for key in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "PMFLOW_STORE", "PMFLOW_FAULT"] {
+            command.env_remove(key);
+        }
+        command
+    }
+}
+
+pub fn said(output: Output) -> Said {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("pmflow writes UTF-8");
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+pub fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
