@@ -1,0 +1,113 @@
+//! What the world tells a run. Every event may come late, twice or out of order: one that answers nothing that is owed
+//! changes nothing.
+
+use crate::Path;
+use crate::command::{CallId, TimerId};
+use pmflow_plan::failure::Failure;
+use pmflow_plan::{Money, Usage, Value};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A model answered, usably or not: it is billed either way.
+    ModelAnswered {
+        call: CallId,
+        text: String,
+        finish: Finish,
+        usage: Usage,
+        /// The name that the provider reported.
+        model: String,
+    },
+    /// A model or an operation did not answer. `failure.billing` decides what becomes of the hold.
+    CallFailed {
+        call: CallId,
+        failure: Failure,
+    },
+    OperationAnswered {
+        call: CallId,
+        value: Value,
+    },
+    CacheHit {
+        instance: Path,
+        step: Path,
+        value: Value,
+    },
+    CacheMiss {
+        instance: Path,
+        step: Path,
+    },
+    /// The answer of `PullRows` and `ReadSource`.
+    Rows {
+        instance: Path,
+        step: Path,
+        pull: u64,
+        rows: Vec<Row>,
+        /// Where the next pull goes on.
+        cursor: Option<String>,
+        /// The stages as they stand after these rows: [`crate::stream::Stages`] counts on.
+        stages: crate::stream::Stages,
+        /// Nothing follows.
+        exhausted: bool,
+    },
+    SourceFailed {
+        instance: Path,
+        step: Path,
+        pull: u64,
+        failure: Failure,
+    },
+    ItemsAdmitted {
+        instance: Path,
+        step: Path,
+        batch: u64,
+        rejected: Vec<Path>,
+    },
+    Gathered {
+        instance: Path,
+        step: Path,
+        values: Vec<Value>,
+    },
+    TimerFired {
+        timer: TimerId,
+    },
+    Decided {
+        instance: Path,
+        step: Path,
+        approved: bool,
+        by: String,
+    },
+    /// Durable: once its transition is committed no new external call starts, and the run ends as cancelled when the
+    /// calls under way have ended.
+    CancelRequested {
+        by: String,
+    },
+    /// As cancel, and the run ends as suspended: it can be resumed and loses nothing.
+    PauseRequested,
+    /// A failed or suspended run goes on: what failed is tried again, what is done never.
+    ResumeRequested,
+    LimitRaised {
+        limit: Money,
+    },
+    /// What an outcome that was unknown had really cost; zero when it was not billed. `call` and `held` as in the ledger.
+    Reconciled {
+        call: CallId,
+        held: Money,
+        actual: Money,
+        usage: Option<Usage>,
+    },
+}
+
+/// How a model's answer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    Complete,
+    /// At the cap on its tokens.
+    Truncated,
+    /// The model or a filter before it declined; its words, if any, are in `text`.
+    Refused,
+}
+
+/// A row that passed the stages, or one on which a stage failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// A failed row becomes a failed item.
+    pub value: Result<Value, Failure>,
+}
