@@ -1,10 +1,23 @@
-//! Run-time values.
+//! Run-time values and their two JSON forms: the exact one, in which values are stored, and the plain one for people.
+
+mod exact;
+mod order;
+mod plain;
+pub mod time;
+
+pub use exact::{ParseError, VALUE_DEPTH_MAX};
 
 use crate::Money;
 use std::sync::Arc;
 
 /// A value while a flow runs. Enum values are [`Value::Text`]; `json` is whatever its shape is. Floats are always
 /// finite: an operation whose result would not be is a failure.
+///
+/// The serde form is exact: plain JSON where JSON can say it, else an object with one marked name: `{"$date":
+/// "2026-01-02"}`, `{"$datetime": "2026-01-02T03:04:05.000000Z"}`, `{"$duration": 1500000}` (microseconds), `{"$money":
+/// "12.5"}`. A record with a name that begins with `$` is written `{"$record": {…}}`, so that none is mistaken for
+/// another. Ints have neither fraction nor exponent, floats have one of them. Dates outside the years 0 to 9999 are
+/// written as their number of days or microseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     None,
@@ -48,15 +61,108 @@ impl Value {
     pub fn record<N: Into<Arc<str>>>(fields: impl IntoIterator<Item = (N, Value)>) -> Value {
         Value::Record(Arc::new(Record { fields: fields.into_iter().map(|(name, value)| (name.into(), value)).collect() }))
     }
-}
 
-impl serde::Serialize for Value {
-    fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("not yet"))
+    pub fn is_none(&self) -> bool {
+        matches!(self, Value::None)
+    }
+
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub fn as_record(&self) -> Option<&Record> {
+        match self {
+            Value::Record(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// A record's field; none when this is no record or has no such field.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.as_record().and_then(|record| record.get(name))
+    }
+
+    /// What kind of value this is, for messages: `an int`, `a list`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::None => "none",
+            Value::Bool(_) => "a bool",
+            Value::Int(_) => "an int",
+            Value::Float(_) => "a float",
+            Value::Money(_) => "money",
+            Value::Text(_) => "a text",
+            Value::Date(_) => "a date",
+            Value::Datetime(_) => "a datetime",
+            Value::Duration(_) => "a duration",
+            Value::List(_) => "a list",
+            Value::Record(_) => "a record",
+        }
+    }
+
+    /// Whether the value is nested at most `depth_max` deep and has at most `nodes_max` parts, shared parts counted as
+    /// often as they are reached. Returns the number of parts, or `None`. Takes at most `nodes_max` steps.
+    pub fn measure(&self, depth_max: usize, nodes_max: u64) -> Option<u64> {
+        let mut open: Vec<(&Value, usize)> = vec![(self, 0)];
+        let mut nodes = 0u64;
+        while let Some((value, depth)) = open.pop() {
+            nodes += 1;
+            if nodes > nodes_max || depth > depth_max {
+                return None;
+            }
+            match value {
+                Value::List(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+                Value::Record(record) => open.extend(record.fields.iter().map(|(_, field)| (field, depth + 1))),
+                _ => {}
+            }
+        }
+        Some(nodes)
     }
 }
-impl<'de> serde::Deserialize<'de> for Value {
-    fn deserialize<D: serde::Deserializer<'de>>(_deserializer: D) -> Result<Value, D::Error> {
-        Err(serde::de::Error::custom("not yet"))
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Bool(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Int(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::text(text)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::text(text)
     }
 }
