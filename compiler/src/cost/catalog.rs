@@ -1,93 +1,191 @@
 //! The price catalog: which models exist, what they cost, how much they take, and where each fact comes from.
 
-use pmflow_plan::{Model, Rates};
-use std::fmt;
+mod check;
+pub mod facts;
+mod resolve;
+mod unresolved;
 
-/// All models of all providers, by `provider/id`.
+pub use facts::{Day, Entry, ProviderFacts, Rate};
+pub use resolve::{DEFAULT_SIMULATED, ModelOptions, UNKNOWN_TOKENS_MAX};
+pub use unresolved::Unresolved;
+
+use crate::stdlib;
+use pmflow_plan::Model;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::sync::OnceLock;
+
+/// All models of all providers. A provider's facts are read when they are first asked for.
 #[derive(Debug)]
-pub struct Catalog {}
-
-/// One model with every fact that is known of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// `openai/gpt-6.1-terra`
-    pub id: String,
-    pub provider: String,
-    pub aliases: Vec<String>,
-    /// Days since 1970-01-01 on which the provider ends it.
-    pub shutdown_day: Option<i32>,
+pub struct Catalog {
+    /// Sorted by name.
+    shelves: Vec<Shelf>,
+    hash: OnceLock<String>,
 }
 
-/// What a `model` item may add to a catalog entry.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ModelOptions {
-    pub base_url: Option<String>,
-    /// Declared by the author, in pico-dollars per token; makes an unknown id a self-hosted model.
-    pub price: Option<Rates>,
-    /// `us`, `eu`: adds the provider's uplift for processing in that region.
-    pub region: Option<String>,
-    /// Declared limits of a self-hosted model.
-    pub context_tokens_max: Option<u64>,
-    pub output_tokens_max: Option<u64>,
+#[derive(Debug)]
+struct Shelf {
+    provider: String,
+    text: Option<&'static str>,
+    facts: OnceLock<ProviderFacts>,
 }
 
-/// Why an id is no model that can be paid for. `Display` is the message, [`Unresolved::help`] the way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unresolved {
-    /// No such id; the nearest ids, best first.
-    Unknown { id: String, nearest: Vec<String> },
-    /// A name without its provider; all ids that it may mean.
-    WithoutProvider { name: String, candidates: Vec<String> },
-    /// Known to exist, but no price was ever found.
-    Unpriced { id: String },
-    /// Priced, but spoken to only through an address of the author's (`base_url`).
-    NeedsAddress { id: String },
-    /// The model has no price for that region.
-    UnknownRegion { id: String, region: String, known: Vec<String> },
+/// Why a text is no catalog: every broken rule, one per line, with the model that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", reasons.join("\n"))]
+pub struct CatalogError {
+    pub reasons: Vec<String>,
+}
+
+/// A whole catalog in one file, as a project pins it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "expected an object with `format` and `providers`")]
+struct Lock {
+    format: u32,
+    providers: Vec<ProviderFacts>,
 }
 
 impl Catalog {
-    /// The catalog that is built in; each provider's file is read when it is first asked for.
+    /// The catalog that is built in.
     pub fn builtin() -> &'static Catalog {
-        static BUILTIN: Catalog = Catalog {};
-        &BUILTIN
+        static BUILTIN: OnceLock<Catalog> = OnceLock::new();
+        BUILTIN.get_or_init(|| {
+            let shelf = |(name, text): (&str, &'static str)| Shelf {
+                provider: name.trim_end_matches(".json").to_owned(),
+                text: Some(text),
+                facts: OnceLock::new(),
+            };
+            Catalog { shelves: stdlib::files("models").into_iter().map(shelf).collect(), hash: OnceLock::new() }
+        })
     }
 
-    /// The model that `provider/id` names, with the catalog's facts copied in.
+    /// A catalog from a lock file. `today` (days since 1970-01-01) tells facts from promises: an entry from the future is
+    /// refused, as is everything that is missing, unknown, negative, zero, duplicate or beyond all reason.
+    pub fn from_json(text: &str, today: i32) -> Result<Catalog, CatalogError> {
+        let lock: Lock = serde_json::from_str(text).map_err(|error| CatalogError { reasons: malformed(text, &error) })?;
+        let mut reasons = Vec::new();
+        if lock.format != facts::CATALOG_FORMAT {
+            reasons.push(format!("the catalog has format {}, this pmflow reads format {}", lock.format, facts::CATALOG_FORMAT));
+        }
+        reasons.extend(lock.providers.iter().flat_map(|provider| check::broken_rules(provider, Day(today))));
+        let mut names: Vec<&str> = lock.providers.iter().map(|provider| provider.provider.as_str()).collect();
+        names.sort_unstable();
+        let twice = names.iter().zip(names.iter().skip(1)).filter(|(name, next)| name == next);
+        reasons.extend(twice.map(|(name, _)| format!("the provider `{name}` stands twice")));
+        if reasons.is_empty() { Ok(Catalog::from_facts(lock.providers)) } else { Err(CatalogError { reasons }) }
+    }
+
+    /// A catalog of facts that were checked already.
+    fn from_facts(mut providers: Vec<ProviderFacts>) -> Catalog {
+        providers.sort_by(|a, b| a.provider.cmp(&b.provider));
+        let shelf = |facts: ProviderFacts| Shelf { provider: facts.provider.clone(), text: None, facts: facts.into() };
+        Catalog { shelves: providers.into_iter().map(shelf).collect(), hash: OnceLock::new() }
+    }
+
+    /// The text of a lock file that holds this catalog.
+    pub fn to_json(&self) -> String {
+        let providers = self.shelves.iter().map(|shelf| shelf.facts().clone()).collect();
+        let lock = Lock { format: facts::CATALOG_FORMAT, providers };
+        serde_json::to_string_pretty(&lock).expect("a catalog holds nothing that JSON cannot say")
+    }
+
+    /// The model that `provider/id` names, with the catalog's facts copied in. `simulated/NAME` is the simulated model,
+    /// priced like the catalog's `NAME`, or like [`DEFAULT_SIMULATED`] when there is none.
     pub fn resolve(&self, id: &str) -> Result<Model, Unresolved> {
         self.resolve_with(id, &ModelOptions::default())
     }
 
-    pub fn resolve_with(&self, id: &str, _options: &ModelOptions) -> Result<Model, Unresolved> {
-        Err(Unresolved::Unknown { id: id.into(), nearest: Vec::new() })
+    pub fn resolve_with(&self, id: &str, options: &ModelOptions) -> Result<Model, Unresolved> {
+        resolve::resolve(self, id, options)
     }
 
-    /// By provider, then by id.
-    pub fn entries(&self) -> Vec<&Entry> {
-        Vec::new()
+    /// The facts of `provider/id` or of an alias.
+    pub fn entry(&self, id: &str) -> Option<(&ProviderFacts, &Entry)> {
+        let (provider, name) = id.split_once('/')?;
+        let facts = self.provider(provider)?;
+        let entry = facts.models.iter().find(|entry| entry.id == name || entry.aliases.iter().any(|alias| alias == name))?;
+        Some((facts, entry))
     }
 
-    /// The day (since 1970-01-01) on which the provider ends the model, where one is announced.
-    pub fn shutdown(&self, _id: &str) -> Option<i32> {
-        None
+    pub fn provider(&self, name: &str) -> Option<&ProviderFacts> {
+        self.shelves.iter().find(|shelf| shelf.provider == name).map(Shelf::facts)
     }
 
-    /// SHA-256 of the catalog's content, in hexadecimal.
+    /// Every model with its provider; by provider, then by id.
+    pub fn entries(&self) -> impl Iterator<Item = (&ProviderFacts, &Entry)> {
+        self.shelves.iter().map(Shelf::facts).flat_map(|facts| facts.models.iter().map(move |entry| (facts, entry)))
+    }
+
+    /// The day (since 1970-01-01) on which the provider ends the model, where one is announced. A simulated model never ends.
+    pub fn shutdown(&self, id: &str) -> Option<i32> {
+        self.entry(id)?.1.shutdown.map(|day| day.0)
+    }
+
+    /// SHA-256 of the catalog's content, in hexadecimal; what a plan names as the origin of its prices.
     pub fn hash(&self) -> &str {
-        ""
+        self.hash.get_or_init(|| {
+            let mut hasher = Sha256::new();
+            for shelf in &self.shelves {
+                hasher.update(shelf.provider.as_bytes());
+                hasher.update([0]);
+                match shelf.text {
+                    Some(text) => hasher.update(text.as_bytes()),
+                    None => hasher.update(shelf.facts().to_json().as_bytes()),
+                }
+            }
+            hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        })
     }
 }
 
-impl Unresolved {
-    pub fn help(&self) -> Option<String> {
-        None
+impl Shelf {
+    fn facts(&self) -> &ProviderFacts {
+        self.facts.get_or_init(|| {
+            let text = self.text.expect("a shelf without facts has their text");
+            serde_json::from_str(text).expect("a test reads every file of the built-in catalog")
+        })
     }
 }
 
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+impl ProviderFacts {
+    /// The file's text: one line per model, so that a change of one model is a change of one line.
+    pub fn to_json(&self) -> String {
+        let head = ProviderFacts { models: Vec::new(), unpriced: Vec::new(), ..self.clone() };
+        let head = serde_json::to_string_pretty(&head).expect("facts hold nothing that JSON cannot say");
+        let mut text = head.trim_end_matches("\"models\": []\n}").to_owned();
+        text.push_str(&format!("\"models\": [\n{}\n  ]", lines(&self.models)));
+        if !self.unpriced.is_empty() {
+            text.push_str(&format!(",\n  \"unpriced\": [\n{}\n  ]", lines(&self.unpriced)));
+        }
+        text.push_str("\n}\n");
+        text
     }
 }
 
-impl std::error::Error for Unresolved {}
+fn lines<T: Serialize>(list: &[T]) -> String {
+    let line = |item: &T| serde_json::to_string(item).expect("facts hold nothing that JSON cannot say");
+    list.iter().map(|item| format!("    {}", line(item))).collect::<Vec<_>>().join(",\n")
+}
+
+/// The reason with the model that it is about: the place alone says little in a file of long lines.
+fn malformed(text: &str, error: &serde_json::Error) -> Vec<String> {
+    let Ok(document) = serde_json::from_str::<serde_json::Value>(text) else {
+        return vec![format!("this is no JSON: {error}")];
+    };
+    let mut reasons = Vec::new();
+    for provider in document.get("providers").and_then(|list| list.as_array()).into_iter().flatten() {
+        let name = provider.get("provider").and_then(|name| name.as_str()).unwrap_or("?");
+        for model in provider.get("models").and_then(|list| list.as_array()).into_iter().flatten() {
+            let id = model.get("id").and_then(|id| id.as_str()).unwrap_or("?");
+            let read: Result<Entry, _> = serde_json::from_value(model.clone());
+            reasons.extend(read.err().map(|error| format!("model `{name}/{id}`: {error}")));
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push(format!("this is no catalog: {error}"));
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

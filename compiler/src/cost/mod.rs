@@ -5,4 +5,4 @@
 
 pub mod catalog;
 
-pub use catalog::{Catalog, Entry, ModelOptions, Unresolved};
+pub use catalog::{Catalog, CatalogError, Day, ModelOptions, Unresolved};
