@@ -4,7 +4,9 @@
 //! tests; standing here registers it. One place raises it.
 
 mod nearest;
+pub mod position;
 mod registry;
+pub mod render;
 
 pub use nearest::nearest;
 pub use registry::{Example, Explanation, Verdict, all, explain, nearest_code};
