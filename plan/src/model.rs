@@ -100,7 +100,12 @@ pub struct Prompt {
     pub answer: Type,
     /// Model ids, tried in this order; facts in [`crate::Plan::models`].
     pub chain: Vec<String>,
+    /// Everything of a first request: the texts and `overhead_tokens_max` together.
     pub input_tokens_max: u64,
+    /// What a request holds besides its texts, at most: the messages' framing and the answer's JSON Schema. The texts
+    /// may have `input_tokens_max - overhead_tokens_max`, counted before they are sent.
+    #[serde(default)]
+    pub overhead_tokens_max: u64,
     pub on_overflow: Overflow,
     /// The cap that is always sent; includes `thinking_tokens_max`.
     pub output_tokens_max: u64,
@@ -140,6 +145,37 @@ pub struct Message {
 pub enum Role {
     User,
     Assistant,
+}
+
+/// What is wrong with an answer, told to the model that is asked again, has at most so many bytes; longer is cut. A
+/// byte-level tokenizer never makes more tokens than bytes.
+pub const REPAIR_NOTE_BYTES_MAX: u64 = 512;
+
+impl Prompt {
+    /// The bound on the input of a request after so many answers that did not fit: each is sent again, with a note.
+    /// `None` on overflow.
+    pub fn request_input_tokens_max(&self, repairs_before: u32) -> Option<u64> {
+        let again = self.output_tokens_max.checked_add(REPAIR_NOTE_BYTES_MAX)?;
+        self.input_tokens_max.checked_add(again.checked_mul(u64::from(repairs_before))?)
+    }
+
+    /// The most that one request can cost: what is held before it is sent.
+    pub fn request_ceiling(&self, model: &Model, repairs_before: u32) -> Option<Money> {
+        model.call_ceiling(self.request_input_tokens_max(repairs_before)?, self.output_tokens_max)
+    }
+
+    /// The most that one try of a call can cost: every model of the chain answers, each as often as `repair` allows, and
+    /// each answer is billed. A `retry` multiplies it. `None` on overflow or when a model is missing.
+    pub fn try_ceiling(&self, models: &std::collections::BTreeMap<String, Model>) -> Option<Money> {
+        let mut sum = Money::ZERO;
+        for id in &self.chain {
+            let model = models.get(id)?;
+            for repairs_before in 0..=self.repair {
+                sum = sum.checked_add(self.request_ceiling(model, repairs_before)?)?;
+            }
+        }
+        Some(sum)
+    }
 }
 
 /// What a call used, as the provider reported it. `None` is "not reported", which is not zero. Counts are disjoint:
