@@ -214,6 +214,9 @@ pub enum Term {
     Settings { settings: Vec<Setting>, span: Span },
     /// `webhook: lead: Lead verify …`: the type after the inner name.
     Type(TypeExpr),
+    /// `[75% info, 90% warn]`, `[429, 500..599]`: a list in which an element is more than one expression; every other
+    /// list is an [`ExprKind::List`].
+    Phrases { phrases: Vec<Phrase>, span: Span },
 }
 
 #[derive(Clone, Debug, PartialEq)]
