@@ -1,1 +1,111 @@
-//! pmflow-store
+//! Where runs live. The trait speaks of runs, not of tables; every database passes the same conformance suite.
+//!
+//! A store is the only memory of the runtime: any process may die between any two lines. What a method has answered
+//! with `Ok` is durable. A caller that drops a writing future before its answer does not know whether it was recorded.
+
+mod commit;
+mod error;
+mod lease;
+mod reading;
+mod request;
+
+pub use commit::{Committed, Conflict, Created, NewRun, RunCommit, StoredPlan};
+pub use error::{Remedy, StoreError};
+pub use lease::{Claim, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
+pub use reading::{
+    Approval, CachedAnswer, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor,
+    StoredOutput, StoredRun, StoredStep, UsageRow,
+};
+pub use request::{Answer, Ask, Request, RequestId};
+
+use pmflow_engine::{Gather, RunId};
+use pmflow_plan::{PlanId, Value};
+use std::future::Future;
+
+/// A database of runs. Cheap to share behind an `Arc`; every method may be called by many tasks at once.
+pub trait Store: Send + Sync + 'static {
+    /// Keeps a plan. Storing the same plan again changes nothing but what `workflows` calls current.
+    fn put_plan(&self, plan: StoredPlan) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    fn plan(&self, id: &PlanId) -> impl Future<Output = Result<StoredPlan, StoreError>> + Send;
+
+    /// Stores a new run with its first transition and claims it for the process that made it. The run is durable when
+    /// this returns. Creating a run whose id exists changes nothing.
+    fn create(&self, run: NewRun) -> impl Future<Output = Result<Created, StoreError>> + Send;
+
+    /// Stores transitions of any number of runs, each whole or not at all, in the order given. Several transitions of one
+    /// run may stand in one batch; after one that conflicts, the later ones of that run conflict as well. The answers
+    /// stand in the order of the batch. An error means that nothing of the batch was stored.
+    fn commit(&self, batch: Vec<RunCommit>) -> impl Future<Output = Result<Vec<Committed>, StoreError>> + Send;
+
+    /// Takes a run for a process. Granted when nobody holds it, when the holder's lease is over, or when `gone` names
+    /// the epoch of a holder that the caller has proved to be dead. Every grant has a higher epoch, and what an earlier
+    /// holder still sends is refused.
+    fn claim(&self, run: &RunId, process: &Process, gone: Option<u64>) -> impl Future<Output = Result<Claim, StoreError>> + Send;
+
+    /// Extends leases, at least every [`RENEW_EVERY`]. Answers stand in the order given.
+    fn renew(&self, leases: &[Lease]) -> impl Future<Output = Result<Vec<Renewal>, StoreError>> + Send;
+
+    /// Gives a run back. Does nothing when somebody else holds it by now.
+    fn release(&self, lease: &Lease) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// All that a recovery needs, as of one moment.
+    fn recover(&self, run: &RunId) -> impl Future<Output = Result<StoredRun, StoreError>> + Send;
+
+    /// Leaves a request for the process that executes the run: durable when this returns.
+    fn ask(&self, run: &RunId, ask: Ask) -> impl Future<Output = Result<Answer, StoreError>> + Send;
+
+    /// Requests that were not taken up yet, oldest first. Cheap enough to be asked several times a second. A request is
+    /// taken up by naming it in the [`RunCommit`] of its transition.
+    fn requests(&self, runs: &[RunId]) -> impl Future<Output = Result<Vec<Request>, StoreError>> + Send;
+
+    /// An answer that is not older than so many milliseconds, on the database's clock.
+    fn cached(&self, key: &str, age_ms_max: u64) -> impl Future<Output = Result<Option<CachedAnswer>, StoreError>> + Send;
+
+    /// What the ended instances of a loop or of a called flow left, in order.
+    fn gather(&self, run: &RunId, gather: &Gather) -> impl Future<Output = Result<Vec<Value>, StoreError>> + Send;
+
+    /// Newest first, from behind `after`, at most `rows_max`.
+    fn runs(
+        &self,
+        filter: &RunFilter,
+        after: Option<RunCursor>,
+        rows_max: u32,
+    ) -> impl Future<Output = Result<Vec<RunSummary>, StoreError>> + Send;
+
+    fn run(&self, run: &RunId) -> impl Future<Output = Result<RunSummary, StoreError>> + Send;
+
+    /// A run's step attempts by path, then attempt. `failed_only` leaves out what was done.
+    fn steps(
+        &self,
+        run: &RunId,
+        failed_only: bool,
+        after: Option<&StepCursor>,
+        rows_max: u32,
+    ) -> impl Future<Output = Result<Vec<StoredStep>, StoreError>> + Send;
+
+    /// Items that failed or were put aside, by path, from behind `after`.
+    fn failed_items(
+        &self,
+        run: &RunId,
+        after: Option<&str>,
+        rows_max: u32,
+    ) -> impl Future<Output = Result<Vec<FailedItem>, StoreError>> + Send;
+
+    /// The runs' own outputs: oldest run first, within a run in the order of its rows and steps.
+    fn outputs(
+        &self,
+        filter: &OutputFilter,
+        after: Option<&OutputCursor>,
+        rows_max: u32,
+    ) -> impl Future<Output = Result<Vec<StoredOutput>, StoreError>> + Send;
+
+    /// A run's ledger in the order in which it was written, from behind line `after`.
+    fn usage(&self, run: &RunId, after: u64, rows_max: u32) -> impl Future<Output = Result<Vec<UsageRow>, StoreError>> + Send;
+
+    /// Approvals that nobody decided yet, oldest first; of one run, or of all.
+    fn approvals(&self, run: Option<&RunId>) -> impl Future<Output = Result<Vec<Approval>, StoreError>> + Send;
+
+    /// What past calls of a flow's prompts came to.
+    fn history(&self, flow: &str) -> impl Future<Output = Result<Vec<HistoryRow>, StoreError>> + Send;
+}

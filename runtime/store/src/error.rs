@@ -1,0 +1,105 @@
+//! What can go wrong between the runtime and its database, said so that a person can mend it.
+
+use std::time::Duration;
+
+/// A store's own trouble. Nothing of the batch that met it was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(
+        "the database {place} was written by a newer pmflow (layout {found}; this one knows layouts up to {known}). \
+         Upgrade pmflow, or use another database folder. Nothing was changed."
+    )]
+    NewerVersion { place: String, found: i64, known: i64 },
+
+    #[error(
+        "the database {place} has another layout than this pmflow made ({detail}). It was written by a build that is \
+         neither older nor newer. Use the pmflow that made it, or another database folder. Nothing was changed."
+    )]
+    OtherVersion { place: String, detail: String },
+
+    #[error(
+        "{place} is not a pmflow database ({detail}). Move that file away and run again: a new database is made in its \
+         place. Nothing was changed."
+    )]
+    NotOurs { place: String, detail: String },
+
+    #[error(
+        "the database {place} is damaged ({detail}). Restore it from a backup, or move it and its `-wal` and `-shm` \
+         files away to start with an empty one; `sqlite3 FILE .recover` may save what is readable."
+    )]
+    Damaged { place: String, detail: String },
+
+    #[error(
+        "the database {place} cannot be written: {detail}. Runs are recorded before they act, so none can go on. Make \
+         the file and its folder writable, or use a database folder elsewhere."
+    )]
+    ReadOnly { place: String, detail: String },
+
+    #[error(
+        "the database {place} has been locked by another program for {} s. Close what has it open (a database browser, a \
+         backup, another pmflow that hangs) and run again.", waited.as_secs_f32()
+    )]
+    Locked { place: String, waited: Duration },
+
+    #[error(
+        "there is no room left for the database {place} ({detail}). What was recorded so far is intact. Free some disk \
+         space, then resume the run: it goes on where it stopped."
+    )]
+    Full { place: String, detail: String },
+
+    #[error("the folder {place} for the database cannot be made: {reason}. Make it by hand, or choose another place.")]
+    Folder { place: String, reason: String },
+
+    #[error("there is no run `{run}`{}. `pmflow runs` lists them.", in_place(place))]
+    NoSuchRun { run: String, place: String },
+
+    #[error("there is no plan `{plan}`{}: the run that needs it cannot go on here.", in_place(place))]
+    NoSuchPlan { plan: String, place: String },
+
+    #[error("a {what} of {amount} is outside what the database can hold (at most $9,223,372). The step was not recorded.")]
+    OutOfRange { what: &'static str, amount: String },
+
+    #[error("the database {place} holds something that this pmflow cannot read: {detail}.")]
+    Unreadable { place: String, detail: String },
+
+    #[error("the store {place} was closed while the request was under way: it may or may not have been recorded.")]
+    Closed { place: String },
+
+    #[error("the database {place} failed: {detail}.")]
+    Other { place: String, detail: String },
+}
+
+/// What the runtime does about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Pause the run: it can go on, from what is stored, once a person has mended the cause.
+    Pause,
+    /// The same request may succeed in a moment.
+    Retry,
+    /// The request itself cannot succeed.
+    GiveUp,
+}
+
+impl StoreError {
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            StoreError::Locked { .. } => Remedy::Retry,
+            StoreError::Full { .. } | StoreError::ReadOnly { .. } | StoreError::Closed { .. } | StoreError::Other { .. } => {
+                Remedy::Pause
+            }
+            StoreError::NewerVersion { .. }
+            | StoreError::OtherVersion { .. }
+            | StoreError::NotOurs { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Folder { .. }
+            | StoreError::NoSuchRun { .. }
+            | StoreError::NoSuchPlan { .. }
+            | StoreError::OutOfRange { .. }
+            | StoreError::Unreadable { .. } => Remedy::GiveUp,
+        }
+    }
+}
+
+fn in_place(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!(" in {place}") }
+}
