@@ -82,7 +82,7 @@ impl Loaded {
 
     /// Problems for a person, on standard error.
     pub fn print_problems(&self, terminal: &Terminal) {
-        let style = render::Human { color: terminal.color_on_stderr(), width: terminal.width() };
+        let style = render::Human { color: terminal.color_on_stderr(), columns: terminal.width(), ascii: false };
         let text = render::human(&self.checked.problems, &|file| self.read(file), style);
         if !text.is_empty() {
             terminal.note(text.trim_end());
