@@ -11,6 +11,7 @@ pub mod failure;
 pub mod flow;
 pub mod model;
 pub mod money;
+pub mod patterns;
 pub mod schema;
 pub mod types;
 pub mod value;
