@@ -1,1 +1,241 @@
-//! pmflow-host
+//! The only crate that touches the world: it drives runs against a store, models, services, files and the clock.
+//!
+//! [`Host::start`] creates a run, [`Host::resume`] takes one up where its store left it. Both hand out a [`Live`] run that
+//! is driven by tasks of their own until it ends.
+
+mod clock;
+mod driver;
+mod effects;
+mod fault;
+pub mod input;
+mod models;
+mod operations;
+mod rows;
+pub mod secrets;
+
+pub use driver::{Progress, Wish};
+pub use fault::Fault;
+
+use driver::Driver;
+use effects::Effects;
+use pmflow_engine::{Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus, Transition};
+use pmflow_plan::{DecodeError, Money, Plan, PlanId, SourceMap, Value};
+use pmflow_store::{Claim, Conflict, Created, Holder, NewRun, Process, Store, StoreError, StoredPlan};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What a run needs besides its plan; stored with it, so that any process can go on. No secret is in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// The folder that the files of the flow are named relative to.
+    pub folder: PathBuf,
+    /// `latency=50ms,seed=7`; none: the models are real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulate: Option<String>,
+    /// Addresses that stand in for a connector's own.
+    #[serde(default)]
+    pub connector_urls: BTreeMap<String, String>,
+    /// Likewise for providers.
+    #[serde(default)]
+    pub provider_urls: BTreeMap<String, String>,
+    /// Below the plan's own limit, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_max: Option<Money>,
+}
+
+/// What becomes of a question to a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approvals {
+    /// The run waits for as long as it takes.
+    #[default]
+    Wait,
+    /// The run is suspended once only a person could go on with it.
+    Leave,
+    Approve,
+    Reject,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Held(Holder),
+    #[error(transparent)]
+    Conflict(Conflict),
+    #[error("another process took over run `{run}`; this one stops working on it, and nothing was done twice")]
+    LeaseLost { run: RunId },
+    #[error("the plan of the run cannot be read: {0}")]
+    Plan(#[from] DecodeError),
+    #[error("the run cannot go on: {0}")]
+    Recover(#[from] RecoverError),
+    #[error("{0}")]
+    Setup(String),
+    #[error("run `{run}` {state}; there is nothing to resume")]
+    Ended { run: RunId, state: String },
+    #[error("the run stopped without reaching an end")]
+    Stranded,
+}
+
+/// Drives runs of one process.
+#[derive(Debug)]
+pub struct Host<S> {
+    store: Arc<S>,
+    process: Process,
+    fault: Arc<Fault>,
+}
+
+/// A run that is being driven.
+#[derive(Debug)]
+pub struct Live {
+    pub id: RunId,
+    pub plan: Arc<Plan>,
+    pub simulated: bool,
+    pub progress: watch::Receiver<Progress>,
+    pub wish: watch::Sender<Wish>,
+    pub end: JoinHandle<Result<RunEnd, HostError>>,
+}
+
+impl<S: Store> Host<S> {
+    pub fn new(store: Arc<S>, fault: Fault) -> Host<S> {
+        Host { store, process: this_process(), fault: Arc::new(fault) }
+    }
+
+    /// Creates a run. Its input is durable when this returns.
+    pub async fn start(
+        &self,
+        plan: Plan,
+        source_map: SourceMap,
+        input: Value,
+        setup: Setup,
+        approvals: Approvals,
+    ) -> Result<Live, HostError> {
+        let stored = stored_plan(&plan, source_map);
+        self.store.put_plan(stored.clone()).await?;
+        let plan = Arc::new(plan);
+        let setup_text = serde_json::to_string(&setup).map_err(|error| HostError::Setup(error.to_string()))?;
+        loop {
+            let id = new_id();
+            let options = RunOptions { budget_override: setup.cost_max };
+            let (run, first) = Run::new(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
+            let new = NewRun {
+                process: self.process.clone(),
+                writes: first.writes.clone(),
+                simulated: setup.simulate.is_some(),
+                setup: setup_text.clone(),
+            };
+            self.fault.pass(fault::Boundary::Commit);
+            match self.store.create(new).await? {
+                Created::Exists => {}
+                Created::Run { lease, refused } => {
+                    self.fault.pass(fault::Boundary::Commit);
+                    return self.live(run, plan, setup, lease, approvals, vec![first], Some(refused));
+                }
+            }
+        }
+    }
+
+    /// Takes up a run where its store left it: one that a process died on, or that failed or was suspended.
+    pub async fn resume(&self, id: &RunId, approvals: Approvals, cost_max: Option<Money>) -> Result<Live, HostError> {
+        let summary = self.store.run(id).await?;
+        if matches!(summary.status, RunStatus::Succeeded | RunStatus::Cancelled) {
+            return Err(HostError::Ended { run: id.clone(), state: summary.status.name().to_owned() });
+        }
+        let gone = summary.holder.as_ref().filter(|holder| self.is_gone(holder)).map(|holder| holder.epoch);
+        let lease = match self.store.claim(id, &self.process, gone).await? {
+            Claim::Granted(lease) => lease,
+            Claim::Held(holder) => return Err(HostError::Held(holder)),
+        };
+        let stored = self.store.recover(id).await?;
+        let plan_row = self.store.plan(&stored.stored.run.plan).await?;
+        let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
+        let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
+        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, clock::now())?;
+        let mut first = vec![recovered];
+        if let Some(limit) = cost_max {
+            first.push(run.apply(clock::now(), Event::LimitRaised { limit }));
+        }
+        if summary.status != RunStatus::Running {
+            first.push(run.apply(clock::now(), Event::ResumeRequested));
+        }
+        self.live(run, plan, setup, lease, approvals, first, None)
+    }
+
+    /// Proof that a holder is dead: it ran on this machine, and no process has its number any more.
+    fn is_gone(&self, holder: &Holder) -> bool {
+        holder.process.host == self.process.host && !process_is_alive(holder.process.number)
+    }
+}
+
+impl<S: Store> Host<S> {
+    #[allow(clippy::too_many_arguments, reason = "the parts of one live run, put together in one place")]
+    fn live(
+        &self,
+        run: Run,
+        plan: Arc<Plan>,
+        setup: Setup,
+        lease: pmflow_store::Lease,
+        approvals: Approvals,
+        first: Vec<Transition>,
+        refused: Option<Vec<Path>>,
+    ) -> Result<Live, HostError> {
+        let (progress_in, progress) = watch::channel(Progress::of(&first));
+        let (wish, wish_out) = watch::channel(Wish::GoOn);
+        let id = lease.run.clone();
+        let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup)?);
+        let driver = Driver {
+            store: self.store.clone(),
+            effects,
+            run,
+            lease,
+            fault: self.fault.clone(),
+            approvals,
+            progress: progress_in,
+            wish: wish_out,
+        };
+        let end = tokio::spawn(driver.drive(first, refused));
+        Ok(Live { id, plan, simulated: setup.simulate.is_some(), progress, wish, end })
+    }
+}
+
+fn stored_plan(plan: &Plan, source_map: SourceMap) -> StoredPlan {
+    let hash = |prompt: &pmflow_plan::Prompt| {
+        let bytes = serde_json::to_vec(prompt).unwrap_or_default();
+        Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    StoredPlan {
+        id: plan.id(),
+        flow: plan.flow.clone(),
+        bytes: plan.encode(),
+        source_map,
+        prompts: plan.prompts.iter().map(|(name, prompt)| (name.clone(), hash(prompt))).collect(),
+    }
+}
+
+/// `20261122-164512-3f9a`: sorts by time, short enough to be typed.
+fn new_id() -> RunId {
+    let moment = chrono::DateTime::from_timestamp_micros(clock::now()).unwrap_or_default();
+    let random = uuid::Uuid::now_v7().as_u128() & 0xffff;
+    RunId(format!("{}-{random:04x}", moment.format("%Y%m%d-%H%M%S")).into())
+}
+
+fn this_process() -> Process {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| secrets::environment("HOSTNAME"));
+    Process {
+        id: uuid::Uuid::now_v7().to_string(),
+        host: host.map_or_else(|| "this machine".to_owned(), |host| host.trim().to_owned()),
+        number: std::process::id(),
+    }
+}
+
+/// True as well where that cannot be found out.
+fn process_is_alive(number: u32) -> bool {
+    let processes = std::path::Path::new("/proc");
+    !processes.join("self").exists() || processes.join(number.to_string()).exists()
+}

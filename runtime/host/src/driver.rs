@@ -1,0 +1,279 @@
+//! One run, driven: apply events, commit what they wrote, then dispatch what they ask for. Never in another order.
+
+use crate::effects::Effects;
+use crate::fault::{Boundary, Fault};
+use crate::{Approvals, HostError, clock};
+use pmflow_engine::{Command, Counters, Event, Path, Run, RunEnd, RunStatus, Transition, Write};
+use pmflow_ledger::Account;
+use pmflow_store::{Ask, Committed, Lease, RENEW_EVERY, Remedy, Renewal, RequestId, RunCommit, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// Events that are committed together at most; more wait for the next commit.
+const BATCH_MAX: usize = 512;
+/// How often requests of other processes (cancel, decide, raise) are looked for.
+const LISTEN_EVERY: Duration = Duration::from_millis(250);
+/// Tries of a commit that a locked database refuses, one per store timeout.
+const COMMIT_TRIES: u32 = 3;
+
+/// Where a run stands; the newest is always there to be read.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub status: RunStatus,
+    pub counters: Counters,
+    pub account: Account,
+    /// Somebody has to decide before these steps go on.
+    pub approvals_open: usize,
+}
+
+impl Progress {
+    /// As the last of these transitions leaves it.
+    pub(crate) fn of(transitions: &[Transition]) -> Progress {
+        let rows = transitions.iter().flat_map(|transition| &transition.writes).filter_map(|write| match write {
+            Write::PutRun(row) => Some(row),
+            _ => None,
+        });
+        let last = rows.last();
+        Progress {
+            status: last.map_or(RunStatus::Running, |row| row.status),
+            counters: last.map(|row| row.counters).unwrap_or_default(),
+            account: last.map_or_else(|| Account::new(None), |row| row.account.clone()),
+            approvals_open: 0,
+        }
+    }
+}
+
+/// What the person before the terminal wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    #[default]
+    GoOn,
+    /// End what is under way, then stop; nothing is lost.
+    Pause,
+}
+
+pub(crate) struct Driver<S: Store> {
+    pub store: Arc<S>,
+    pub effects: Arc<Effects<S>>,
+    pub run: Run,
+    pub lease: Lease,
+    pub fault: Arc<Fault>,
+    pub approvals: Approvals,
+    pub progress: watch::Sender<Progress>,
+    pub wish: watch::Receiver<Wish>,
+}
+
+/// Applied and not yet committed.
+struct Pending {
+    transition: Transition,
+    answered: Vec<RequestId>,
+}
+
+struct Flight {
+    events: mpsc::UnboundedReceiver<Event>,
+    answers: mpsc::UnboundedSender<Event>,
+    /// Everything dispatched; dropped, it is aborted.
+    tasks: JoinSet<()>,
+    /// Dispatched and able to answer without a person or a clock.
+    working: usize,
+    approvals_open: usize,
+    end: Option<RunEnd>,
+}
+
+impl<S: Store> Driver<S> {
+    /// Drives the run to an end from its first transition, which is stored already (`stored` are the refused paths), or
+    /// from those of its recovery.
+    pub async fn drive(mut self, first: Vec<Transition>, stored: Option<Vec<Path>>) -> Result<RunEnd, HostError> {
+        let (answers, events) = mpsc::unbounded_channel();
+        let mut flight = Flight { events, answers, tasks: JoinSet::new(), working: 0, approvals_open: 0, end: None };
+        match stored {
+            Some(refused) => first.into_iter().for_each(|transition| self.dispatch(transition, &refused, &mut flight)),
+            None => {
+                let pending = first.into_iter().map(|transition| Pending { transition, answered: Vec::new() });
+                self.commit(pending.collect(), &mut flight).await?;
+            }
+        }
+        let mut listen = tokio::time::interval(LISTEN_EVERY);
+        let mut renew = tokio::time::interval(RENEW_EVERY);
+        while flight.end.is_none() {
+            let pending = tokio::select! {
+                biased;
+                Ok(()) = self.wish.changed() => self.wished(),
+                _ = renew.tick() => { self.renew().await?; Vec::new() }
+                _ = listen.tick() => self.listen(&mut flight).await?,
+                Some(event) = flight.events.recv() => self.apply_waiting(event, &mut flight),
+            };
+            self.commit(pending, &mut flight).await?;
+            while flight.tasks.try_join_next().is_some() {}
+        }
+        self.store.release(&self.lease).await?;
+        flight.end.ok_or(HostError::Stranded)
+    }
+
+    fn apply(&mut self, event: Event) -> Pending {
+        Pending { transition: self.run.apply(clock::now(), event), answered: Vec::new() }
+    }
+
+    /// The event and those that came in the meantime: one commit serves them all.
+    fn apply_waiting(&mut self, first: Event, flight: &mut Flight) -> Vec<Pending> {
+        let mut pending = Vec::new();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            if matches!(event, Event::Decided { .. }) {
+                flight.approvals_open = flight.approvals_open.saturating_sub(1);
+            } else if !matches!(event, Event::TimerFired { .. }) {
+                flight.working = flight.working.saturating_sub(1);
+            }
+            pending.push(self.apply(event));
+            next = if pending.len() < BATCH_MAX { flight.events.try_recv().ok() } else { None };
+        }
+        pending
+    }
+
+    fn wished(&mut self) -> Vec<Pending> {
+        match *self.wish.borrow_and_update() {
+            Wish::GoOn => Vec::new(),
+            Wish::Pause => vec![self.apply(Event::PauseRequested)],
+        }
+    }
+
+    async fn renew(&self) -> Result<(), HostError> {
+        match self.store.renew(std::slice::from_ref(&self.lease)).await {
+            Ok(renewals) if renewals.contains(&Renewal::Lost) => Err(HostError::LeaseLost { run: self.lease.run.clone() }),
+            Ok(_) => Ok(()),
+            // The next renewal, or the next commit, says whether the lease still holds.
+            Err(error) if error.remedy() == Remedy::Retry => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What other processes ask of this run. When nothing but a person could go on, and nobody waits, the run is paused.
+    async fn listen(&mut self, flight: &mut Flight) -> Result<Vec<Pending>, HostError> {
+        let requests = match self.store.requests(std::slice::from_ref(&self.lease.run)).await {
+            Ok(requests) => requests,
+            Err(error) if error.remedy() == Remedy::Retry => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut pending = Vec::new();
+        for request in requests {
+            let event = match request.ask {
+                Ask::Cancel { by } => Event::CancelRequested { by },
+                Ask::Pause { .. } => Event::PauseRequested,
+                Ask::RaiseLimit { limit, .. } => Event::LimitRaised { limit },
+                Ask::Decide { step, approved, by } => {
+                    let Some(instance) = request.instance else { continue };
+                    flight.approvals_open = flight.approvals_open.saturating_sub(1);
+                    Event::Decided { instance, step, approved, by }
+                }
+            };
+            let mut applied = self.apply(event);
+            applied.answered.push(request.id);
+            pending.push(applied);
+        }
+        let idle = flight.working == 0 && flight.approvals_open > 0 && flight.events.is_empty();
+        if pending.is_empty() && idle && self.approvals == Approvals::Leave {
+            pending.push(self.apply(Event::PauseRequested));
+        }
+        Ok(pending)
+    }
+
+    /// Stores transitions in order, all in one batch, and dispatches what they ask for.
+    async fn commit(&mut self, pending: Vec<Pending>, flight: &mut Flight) -> Result<(), HostError> {
+        let (stored, idle): (Vec<Pending>, Vec<Pending>) =
+            pending.into_iter().partition(|pending| !pending.transition.writes.is_empty());
+        if !stored.is_empty() {
+            self.fault.pass(Boundary::Commit);
+            let refused = self.store_all(&stored).await?;
+            self.fault.pass(Boundary::Commit);
+            for (pending, refused) in stored.into_iter().zip(refused) {
+                self.dispatch(pending.transition, &refused, flight);
+            }
+        }
+        for pending in idle {
+            self.dispatch(pending.transition, &[], flight);
+        }
+        Ok(())
+    }
+
+    async fn store_all(&self, pending: &[Pending]) -> Result<Vec<Vec<Path>>, HostError> {
+        let batch = || pending.iter().map(|pending| self.commit_of(pending)).collect::<Vec<RunCommit>>();
+        let mut tries = 1;
+        let committed = loop {
+            match self.store.commit(batch()).await {
+                Ok(committed) => break committed,
+                Err(error) if error.remedy() == Remedy::Retry && tries < COMMIT_TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        committed
+            .into_iter()
+            .map(|committed| match committed {
+                Committed::Stored { refused } => Ok(refused),
+                Committed::Conflict(conflict) => Err(HostError::Conflict(conflict)),
+            })
+            .collect()
+    }
+
+    fn commit_of(&self, pending: &Pending) -> RunCommit {
+        RunCommit {
+            lease: self.lease.clone(),
+            writes: pending.transition.writes.clone(),
+            answered: pending.answered.clone(),
+        }
+    }
+
+    fn dispatch(&mut self, transition: Transition, refused: &[Path], flight: &mut Flight) {
+        for command in transition.commands {
+            self.fault.pass(Boundary::Dispatch);
+            self.start(command, refused, flight);
+        }
+        if let Some(Write::PutRun(row)) = transition.writes.into_iter().next() {
+            let approvals_open = flight.approvals_open;
+            let progress = Progress { status: row.status, counters: row.counters, account: row.account, approvals_open };
+            self.progress.send_replace(progress);
+        }
+    }
+
+    fn start(&mut self, command: Command, refused: &[Path], flight: &mut Flight) {
+        let answers = flight.answers.clone();
+        // The channel is open as long as this driver lives; after that nobody wants the answer.
+        let answer = move |event: Event| drop(answers.send(event));
+        match command {
+            Command::RunEnded(end) => flight.end = Some(end),
+            Command::AwaitAdmission(admission) => {
+                flight.working += 1;
+                let rejected = admission.items.iter().filter(|item| refused.contains(item)).cloned().collect();
+                let (instance, step, batch) = (admission.instance, admission.step, admission.batch);
+                answer(Event::ItemsAdmitted { instance, step, batch, rejected });
+            }
+            Command::StartTimer(timer) => {
+                let wait = u64::try_from(timer.at.saturating_sub(clock::now())).unwrap_or(0);
+                flight.tasks.spawn(async move {
+                    tokio::time::sleep(Duration::from_micros(wait)).await;
+                    answer(Event::TimerFired { timer: timer.id });
+                });
+            }
+            Command::AwaitApproval(request) => {
+                flight.approvals_open += 1;
+                let approved = match self.approvals {
+                    Approvals::Approve => true,
+                    Approvals::Reject => false,
+                    Approvals::Wait | Approvals::Leave => return,
+                };
+                let by = "the command line".to_owned();
+                answer(Event::Decided { instance: request.instance, step: request.step, approved, by });
+            }
+            other => {
+                flight.working += 1;
+                let effects = self.effects.clone();
+                flight.tasks.spawn(async move {
+                    if let Some(event) = effects.perform(other).await {
+                        answer(event);
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! One command, performed: the only place from which the world is touched.
+
+use crate::models::Models;
+use crate::operations::Operations;
+use crate::rows::Rows;
+use pmflow_engine::{CacheLookup, Command, Event, Gather, RunId};
+use pmflow_plan::failure::Failure;
+use pmflow_plan::{FailureClass, Plan};
+use pmflow_store::Store;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Effects<S> {
+    pub store: Arc<S>,
+    pub run: RunId,
+    pub plan: Arc<Plan>,
+    pub models: Models,
+    pub operations: Operations,
+    pub rows: Rows,
+}
+
+impl<S: Store> Effects<S> {
+    /// None for a command that wants no answer.
+    pub async fn perform(&self, command: Command) -> Option<Event> {
+        match command {
+            Command::CallModel(call) => Some(self.models.call(&self.plan, call).await),
+            Command::CallOperation(call) => Some(self.operations.call(&self.plan, call).await),
+            Command::PullRows(pull) | Command::ReadSource(pull) => Some(self.rows.pull(&self.plan, &self.operations, pull).await),
+            Command::LookupCache(lookup) => Some(self.look_up(lookup).await),
+            Command::Gather(gather) => Some(self.gather(gather).await),
+            Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) | Command::RunEnded(_) => None,
+        }
+    }
+
+    /// A cache that cannot be read is a miss: the call is made.
+    async fn look_up(&self, lookup: CacheLookup) -> Event {
+        let (instance, step) = (lookup.instance, lookup.step);
+        match self.store.cached(&lookup.key, lookup.age_ms_max).await {
+            Ok(Some(cached)) => Event::CacheHit { instance, step, value: cached.value },
+            Ok(None) => Event::CacheMiss { instance, step },
+            Err(error) => {
+                tracing::warn!(%error, "the answer cache cannot be read");
+                Event::CacheMiss { instance, step }
+            }
+        }
+    }
+
+    async fn gather(&self, gather: Gather) -> Event {
+        let result = self.store.gather(&self.run, &gather).await;
+        let (instance, step) = (gather.instance, gather.step);
+        match result {
+            Ok(values) => Event::Gathered { instance, step, values },
+            Err(error) => {
+                let failure = Failure::not_sent(FailureClass::Transport, format!("what the items left cannot be read: {error}"));
+                Event::SourceFailed { instance, step, pull: 0, failure }
+            }
+        }
+    }
+}
