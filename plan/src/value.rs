@@ -5,6 +5,7 @@ mod order;
 mod plain;
 pub mod time;
 
+pub(crate) use exact::json_depth;
 pub use exact::{ParseError, VALUE_DEPTH_MAX};
 
 use crate::Money;
