@@ -7,6 +7,7 @@
 
 pub mod cost;
 pub mod format;
+pub mod lints;
 pub mod problems;
 pub mod stdlib;
 pub mod syntax;

@@ -39,13 +39,13 @@ const TYPES: &str = "/// Wie gut er paßt.\ntype Fit {\n  score: int(1..10)\n  r
 
 fn two_files() -> (Given, Vec<Problem>) {
     let given = Given::new(&[("flows/lead.pmflow", LEAD), ("flows/types.pmflow", TYPES)]);
-    let misspelt = Problem::new("E0201", given.span(0, "scroe"), "`Fit` has no field `scroe`")
+    let misspelt = Problem::new("E9201", given.span(0, "scroe"), "`Fit` has no field `scroe`")
         .label("no such field")
         .related(given.span(1, "Fit {\n"), "`Fit` is declared here")
         .related(given.span(0, "fit ="), "`fit` is a `Fit`")
         .help("a field that may be absent is declared with `?`")
         .fix("write `score`", given.span(0, "scroe"), "score");
-    let unused = Problem::new("W0101", given.span(1, "reason"), "the field `reason` is never read");
+    let unused = Problem::new("W9101", given.span(1, "reason"), "the field `reason` is never read");
     (given, vec![unused, misspelt])
 }
 
@@ -80,10 +80,10 @@ fn narrow_terminal() {
 fn tabs_and_wide_characters() {
     let given = Given::new(&[("日本.pmflow", "\tlet 会社 = \"株式会社\"\t+ 3\n\t\tlet é = \"e\u{301}🎉\" + 4\n")]);
     let problems = vec![
-        Problem::new("E0202", given.span(0, "3"), "`text` and `int` cannot be added")
+        Problem::new("E9202", given.span(0, "3"), "`text` and `int` cannot be added")
             .label("an `int`")
             .related(given.span(0, "\"株式会社\""), "a `text`"),
-        Problem::new("E0202", given.span(0, "4"), "`text` and `int` cannot be added").label("an `int`"),
+        Problem::new("E9202", given.span(0, "4"), "`text` and `int` cannot be added").label("an `int`"),
     ];
     insta::assert_snapshot!(given.human(problems, Human::default()));
 }
@@ -92,7 +92,7 @@ fn tabs_and_wide_characters() {
 fn very_long_line() {
     let line = format!("{}let x = wrong + right{}\n", "a".repeat(5_000), " // 日本".repeat(1_000));
     let given = Given::new(&[("long.pmflow", &format!("// first\n{line}"))]);
-    let problem = Problem::new("E0101", given.span(0, "wrong"), "nothing is called `wrong`")
+    let problem = Problem::new("E9101", given.span(0, "wrong"), "nothing is called `wrong`")
         .label("unknown")
         .related(given.span(0, "right"), "this one is known")
         .related(Span { file: FileId(0), start: 9, end: 12 }, "far to the left");
@@ -105,8 +105,8 @@ fn very_long_line() {
 #[test]
 fn a_span_longer_than_the_screen_and_one_over_lines() {
     let given = Given::new(&[("wide.pmflow", &format!("fn f() -> text = \"{}\"\nlast\n", "x".repeat(300)))]);
-    let wide = Problem::new("E0203", given.span(0, &given.files[0].1[17..200]), "too long").label("all of this");
-    let over = Problem::new("E0204", Span { file: FileId(0), start: 3, end: 325 }, "over two lines").label("both of them");
+    let wide = Problem::new("E9203", given.span(0, &given.files[0].1[17..200]), "too long").label("all of this");
+    let over = Problem::new("E9204", Span { file: FileId(0), start: 3, end: 325 }, "over two lines").label("both of them");
     let text = given.human(vec![wide, over], Human { columns: 60, ..Human::default() });
     assert_fits(&text, 60);
     insta::assert_snapshot!(text);
@@ -117,10 +117,10 @@ fn the_end_of_a_file_and_an_empty_file() {
     let given = Given::new(&[("half.pmflow", "flow f() {\r\n  stop\r\n\n"), ("empty.pmflow", "")]);
     let end = given.files[0].1.len() as u32;
     let problems = vec![
-        Problem::new("E0001", Span { file: FileId(0), start: end, end }, "the `{` of `flow f` is never closed")
+        Problem::new("E9001", Span { file: FileId(0), start: end, end }, "the `{` of `flow f` is never closed")
             .label("a `}` belongs here")
             .related(given.span(0, "{"), "opened here"),
-        Problem::new("E0002", Span { file: FileId(1), start: 0, end: 0 }, "the file is empty"),
+        Problem::new("E9002", Span { file: FileId(1), start: 0, end: 0 }, "the file is empty"),
     ];
     insta::assert_snapshot!(given.human(problems, Human::default()));
 }
@@ -128,7 +128,7 @@ fn the_end_of_a_file_and_an_empty_file() {
 #[test]
 fn hostile_text() {
     let given = Given::new(&[("evil\u{1b}[2J.pmflow", "let a = \"\u{202e}\u{1b}[31m\r\u{2028}\u{e000}0\u{e000}\" + b\n")]);
-    let problem = Problem::new("E0003", given.span(0, "b\n"), "`\u{1b}]0;title\u{7}` and \u{202e} in a message")
+    let problem = Problem::new("E9003", given.span(0, "b\n"), "`\u{1b}]0;title\u{7}` and \u{202e} in a message")
         .label("two\nlines")
         .help("one\u{1b}[1m\ntwo");
     insta::assert_snapshot!(given.human(vec![problem], Human::default()));
@@ -139,10 +139,10 @@ fn a_file_of_one_line_of_megabytes_is_no_work() {
     let text = "x ".repeat(2_000_000);
     let given = Given::new(&[("huge.pmflow", &text)]);
     let problems = (0..300)
-        .map(|index| Problem::new("E0001", Span { file: FileId(0), start: index * 13_000, end: index * 13_000 + 1 }, "no"));
+        .map(|index| Problem::new("E9001", Span { file: FileId(0), start: index * 13_000, end: index * 13_000 + 1 }, "no"));
     let text = given.human(problems.collect(), Human::default());
     assert_fits(&text, 100);
-    assert!(text.ends_with("300 errors in 1 file\nMore about it: pmflow explain E0001\n"));
+    assert!(text.ends_with("300 errors in 1 file\nMore about it: pmflow explain E9001\n"));
 }
 
 /// Any place, even a wrong one, is drawn somehow and never a panic.
@@ -152,7 +152,7 @@ fn every_span_can_be_drawn() {
     for start in 0..14 {
         for end in start..16 {
             let span = Span { file: FileId(0), start, end };
-            let problem = Problem::new("E0001", span, "here").label("this").related(Span { file: FileId(1), ..span }, "and this");
+            let problem = Problem::new("E9001", span, "here").label("this").related(Span { file: FileId(1), ..span }, "and this");
             let problems = Problems { all: vec![problem] };
             assert!(human(&problems, &given.read(), Human { columns: 0, ..Human::default() }).contains("here"));
             assert!(json(&problems, &given.read()).contains("here"));
@@ -177,6 +177,17 @@ fn as_json() {
     insta::assert_snapshot!(text);
 }
 
+/// The codes of the other tests here have no page, so that pages can be rewritten without touching a snapshot.
+#[test]
+fn a_code_with_a_page_brings_its_title() {
+    let given = Given::new(&[("a.pmflow", "x")]);
+    let known = crate::problems::all().first().expect("there are codes");
+    let problems = Problems { all: vec![Problem::new(known.code, given.span(0, "x"), "wrong")] };
+    assert!(json(&problems, &given.read()).contains(&format!("\"title\": {:?}", known.title)));
+    assert!(sarif(&problems, &given.read()).contains(&format!("\"text\": {:?}", known.title)));
+    assert!(github(&problems, &given.read()).contains(&format!("title={}%3A ", known.code)));
+}
+
 #[test]
 fn as_sarif() {
     let (given, problems) = two_files();
@@ -186,7 +197,7 @@ fn as_sarif() {
 #[test]
 fn as_github_annotations() {
     let (given, mut problems) = two_files();
-    problems.push(Problem::new("H0101", given.span(1, "Fit {\n  score"), "100% sure: a, b").help("first\r\nsecond"));
+    problems.push(Problem::new("H9101", given.span(1, "Fit {\n  score"), "100% sure: a, b").help("first\r\nsecond"));
     let given = Given {
         files: given
             .files
@@ -238,7 +249,7 @@ fn assert_valid(validator: &jsonschema::Validator, log: &serde_json::Value) {
 
 fn sarif_logs() -> Vec<serde_json::Value> {
     let (given, mut problems) = two_files();
-    problems.push(Problem::new("H0101", given.span(0, "stop"), "a hint"));
+    problems.push(Problem::new("H9101", given.span(0, "stop"), "a hint"));
     problems.push(Problem {
         related: vec![Related { span: given.span(1, "text?"), message: String::new() }],
         fix: Some(Fix {
@@ -249,7 +260,7 @@ fn sarif_logs() -> Vec<serde_json::Value> {
                 Edit { span: given.span(0, "fit"), text: "x".to_owned() },
             ],
         }),
-        ..Problem::new("E0101", given.span(0, "daily"), "with a fix in two files")
+        ..Problem::new("E9101", given.span(0, "daily"), "with a fix in two files")
     });
     let odd = Given { files: vec![("C:\\a b#?%.pmflow", given.files[0].1.clone()), ("日本.pmflow", given.files[1].1.clone())] };
     let all = [sarif(&Problems { all: problems.clone() }, &odd.read()), sarif(&Problems::default(), &given.read())];

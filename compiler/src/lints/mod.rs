@@ -1,0 +1,120 @@
+//! Warnings: what is allowed and probably not meant. Each lint is a file of its own and reads syntax trees only, so that
+//! it works in a project that has errors, and never guesses at types.
+//!
+//! A warning is silenced in place by a comment with a reason, `// allow(W0105): the demo never ends`, and set for a whole
+//! project by [`Levels`].
+
+mod allow;
+mod cache_prefix;
+mod conditions;
+mod keys;
+mod schedules;
+mod shutdowns;
+mod unreachable;
+mod unused;
+mod walk;
+
+use crate::problems::{Problem, Problems, Severity};
+use crate::syntax::ast;
+use crate::{FileId, Span};
+use std::collections::BTreeMap;
+
+/// What a project makes of a warning; `[lints]` in `pmflow.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// It is not reported.
+    Allow,
+    Warn,
+    /// It stops the project like an error.
+    Deny,
+}
+
+/// Levels by code; a code that is not named warns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Levels {
+    pub by_code: BTreeMap<String, Level>,
+}
+
+impl Levels {
+    pub fn of(&self, code: &str) -> Level {
+        self.by_code.get(code).copied().unwrap_or(Level::Warn)
+    }
+
+    /// Whether any of the problems stops the project.
+    pub fn stop(&self, problems: &Problems) -> bool {
+        problems.all.iter().any(|problem| problem.severity() == Severity::Error || self.of(problem.code) == Level::Deny)
+    }
+}
+
+/// A file of the project; the standard library's own files are not linted.
+#[derive(Clone, Copy, Debug)]
+pub struct LintedFile<'a> {
+    pub id: FileId,
+    pub text: &'a str,
+    pub ast: &'a ast::File,
+    pub comments: &'a [ast::Comment],
+}
+
+/// All problems of a project, sorted: the errors that were `found`, and its warnings, found and new ones, but those that a
+/// comment or a level silences. `today` is counted in days since 1970-01-01.
+pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Levels) -> Problems {
+    let mut problems = found;
+    let broken = |file: &LintedFile<'_>| problems.all.iter().any(|problem| problem.span.file == file.id && is_syntax(problem));
+    let broken: Vec<bool> = files.iter().map(broken).collect();
+    let names = unused::Mentions::of(files);
+    for (file, broken) in files.iter().zip(broken) {
+        let mut report = Report { file, problems: Vec::new() };
+        // A statement that could not be read may use any name.
+        if !broken {
+            unused::check(&names, &mut report);
+        }
+        unreachable::check(&mut report);
+        conditions::check(&mut report);
+        cache_prefix::check(&mut report);
+        shutdowns::check(today, &mut report);
+        schedules::check(&mut report);
+        keys::check(&mut report);
+        problems.all.extend(report.problems);
+    }
+    for file in files {
+        problems = allow::silence(file, problems);
+    }
+    problems.all.retain(|problem| problem.severity() == Severity::Error || levels.of(problem.code) != Level::Allow);
+    problems.sorted()
+}
+
+fn is_syntax(problem: &Problem) -> bool {
+    problem.code.starts_with("E00")
+}
+
+/// What the lints of one file find.
+struct Report<'a> {
+    file: &'a LintedFile<'a>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Report<'a> {
+    fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    fn items(&self) -> &'a [ast::Item] {
+        &self.file.ast.items
+    }
+
+    fn written(&self, span: Span) -> &'a str {
+        self.file.text.get(span.range()).unwrap_or("")
+    }
+}
+
+/// The first expression of a setting's value, when it is the only term of its phrase.
+fn only_expr(setting: &ast::Setting) -> Option<&ast::Expr> {
+    match setting.phrases.first()?.terms.as_slice() {
+        [ast::Term::Expr(value)] => Some(value),
+        _ => None,
+    }
+}
+
+fn setting<'a>(settings: &'a [ast::Setting], name: &str) -> Option<&'a ast::Setting> {
+    settings.iter().find(|setting| setting.name.text == name)
+}

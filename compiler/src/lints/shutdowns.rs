@@ -1,0 +1,63 @@
+//! Models that their provider ends, or has ended.
+
+use super::walk::{self, Visitor};
+use super::{Report, only_expr};
+use crate::Span;
+use crate::cost::{Catalog, Day};
+use crate::problems::Problem;
+use crate::syntax::ast::*;
+
+/// How far ahead a shutdown is spoken of.
+const DAYS_AHEAD_MAX: i32 = 365;
+
+pub(super) fn check(today: i32, report: &mut Report<'_>) {
+    for item in report.items() {
+        let mut ids = Ids::default();
+        walk::item(&mut ids, item);
+        if let ItemKind::Model(model) = &item.kind {
+            ids.found.extend(model.chain.iter().filter_map(|link| match &link.target {
+                ModelTarget::Id { text, span } => Some((text.to_string(), *span)),
+                _ => None,
+            }));
+        }
+        report.problems.extend(ids.found.iter().filter_map(|(id, span)| problem(id, *span, today)));
+    }
+}
+
+/// `model: "provider/id"` in a prompt.
+#[derive(Default)]
+struct Ids {
+    found: Vec<(String, Span)>,
+}
+
+impl Visitor for Ids {
+    fn setting(&mut self, setting: &Setting) {
+        if setting.name.text != "model" {
+            return;
+        }
+        if let Some(Expr { kind: ExprKind::Text(template), span }) = only_expr(setting) {
+            self.found.extend(template.as_constant().map(|id| (id.to_string(), *span)));
+        }
+    }
+}
+
+fn problem(id: &str, span: Span, today: i32) -> Option<Problem> {
+    let day = Catalog::builtin().shutdown(id)?;
+    let days = day.checked_sub(today)?;
+    let date = Day(day);
+    let (message, label) = match days {
+        ..0 => (format!("the provider ended `{id}` on {date}"), "calls to it fail".to_owned()),
+        0 => (format!("the provider ends `{id}` today"), "calls to it fail from now on".to_owned()),
+        1..=DAYS_AHEAD_MAX => (format!("the provider ends `{id}` on {date}"), in_days(days)),
+        _ => return None,
+    };
+    Some(
+        Problem::new("W0107", span, message)
+            .label(label)
+            .help("choose a newer model: `pmflow models` lists them with their prices"),
+    )
+}
+
+fn in_days(days: i32) -> String {
+    if days == 1 { "tomorrow".to_owned() } else { format!("in {days} days") }
+}

@@ -1,0 +1,103 @@
+//! Steps and branches that no run ever reaches.
+
+use super::Report;
+use super::walk::{self, Visitor};
+use crate::Span;
+use crate::problems::Problem;
+use crate::syntax::ast::*;
+
+pub(super) fn check(report: &mut Report<'_>) {
+    for item in report.items() {
+        let mut finder = Finder { text: report.file.text, found: Vec::new() };
+        walk::item(&mut finder, item);
+        report.problems.extend(finder.found);
+    }
+}
+
+struct Finder<'a> {
+    text: &'a str,
+    found: Vec<Problem>,
+}
+
+impl Visitor for Finder<'_> {
+    fn block(&mut self, block: &Block) {
+        for (step, next) in block.steps.iter().zip(block.steps.iter().skip(1)) {
+            if ends(step) {
+                self.found.push(
+                    Problem::new("W0104", next.span, "this step is never reached")
+                        .related(step.span, "every way through here ends before it")
+                        .help("delete it, or move it up"),
+                );
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match &step.kind {
+            StepKind::If { condition, otherwise: Some(Otherwise::If(next)), .. } => self.same_condition(condition, next),
+            StepKind::Match { arms, .. } => {
+                let patterns: Vec<Span> = arms.iter().flat_map(|arm| &arm.patterns).map(|pattern| pattern.span).collect();
+                self.same_patterns(&patterns);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Finder<'_> {
+    fn written(&self, span: Span) -> &str {
+        self.text.get(span.range()).unwrap_or("").trim()
+    }
+
+    /// `if a { } else if a { }`: the second branch waits for what the first one took.
+    fn same_condition(&mut self, condition: &Expr, next: &Step) {
+        let mut next = Some(next);
+        while let Some(Step { kind: StepKind::If { condition: later, otherwise, .. }, .. }) = next {
+            if !self.written(later.span).is_empty() && self.written(later.span) == self.written(condition.span) {
+                self.found.push(taken("this branch is never taken", later.span, condition.span));
+                return;
+            }
+            next = match otherwise {
+                Some(Otherwise::If(step)) => Some(step),
+                _ => None,
+            };
+        }
+    }
+
+    fn same_patterns(&mut self, patterns: &[Span]) {
+        for (index, later) in patterns.iter().enumerate() {
+            let before = patterns.iter().take(index).find(|before| self.written(**before) == self.written(*later));
+            if let Some(before) = before.filter(|_| !self.written(*later).is_empty()) {
+                self.found.push(taken("this pattern is never matched", *later, *before));
+            }
+        }
+    }
+}
+
+fn taken(message: &str, later: Span, before: Span) -> Problem {
+    Problem::new("W0104", later, message).related(before, "the same was asked here").help("delete it, or correct one of the two")
+}
+
+/// Whether nothing after the step in its block is ever reached.
+fn ends(step: &Step) -> bool {
+    match &step.kind {
+        StepKind::Stop | StepKind::Fail { .. } => true,
+        StepKind::If { then, otherwise: Some(otherwise), .. } => {
+            block_ends(then)
+                && match otherwise {
+                    Otherwise::Block(block) => block_ends(block),
+                    Otherwise::If(step) => ends(step),
+                }
+        }
+        // Without `else` the arms name every value: the checker asks for that.
+        StepKind::Match { arms, otherwise, .. } => {
+            !arms.is_empty() && arms.iter().all(|arm| block_ends(&arm.body)) && otherwise.as_ref().is_none_or(block_ends)
+        }
+        _ => false,
+    }
+}
+
+fn block_ends(block: &Block) -> bool {
+    block.steps.last().is_some_and(ends)
+}
