@@ -60,6 +60,11 @@ impl Terminal {
         paint(self.color_on_stdout(), style, text)
     }
 
+    /// For [`Terminal::note`].
+    pub fn paint_note(&self, style: Style, text: &str) -> String {
+        paint(self.color_on_stderr(), style, text)
+    }
+
     /// Writes to standard output. A closed pipe (`| head`) ends the program quietly.
     pub fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();

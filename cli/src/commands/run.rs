@@ -1,0 +1,285 @@
+use crate::exit::{Code, Failed, Result};
+use crate::format::{clip, count, plural};
+use crate::loading::{Loaded, Priced, Target, load_flow};
+use crate::progress;
+use crate::project::Project;
+use crate::store::{block_on, find, open, open_existing};
+use crate::terminal::{Style, Terminal};
+use pmflow_engine::{RunEnd, RunStatus};
+use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
+use pmflow_plan::{FailureClass, Money};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, IsTerminal as _};
+
+/// Run a flow, or go on with a run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  pmflow run leads.pmflow --simulate                          offline, with a simulated model
+  pmflow run leads.pmflow --simulate latency=50ms,rate_limit=5%
+  pmflow run leads.pmflow --dry-run                           what it would cost; nothing is sent
+  pmflow run blog.pmflow --input topic='Cost ceilings' --max-cost 0.25 --yes
+  pmflow run --resume last                                    after Ctrl-C, a crash, or a mended cause
+
+Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Everything is recorded in
+.pmflow/ before it is done; a run can be killed at any moment and resumed, and nothing is paid for twice.")]
+pub struct Arguments {
+    /// FILE, or FILE:FLOW where a file has several flows
+    #[arg(value_name = "FLOW")]
+    target: Option<Target>,
+
+    /// A parameter of the flow, `name=value`; lists and records as JSON. Repeatable.
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = key_value)]
+    inputs: Vec<(String, String)>,
+
+    /// Show what it would cost and end.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Spend at most so many dollars in this run, below the flow's own budget.
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    max_cost: Option<Money>,
+
+    /// Do not ask before spending real money.
+    #[arg(long, short = 'y')]
+    yes: bool,
+
+    /// Use the built-in simulated model: offline, no key, no cost, the same answers every time. Options: latency=50ms,
+    /// rate_limit=5%, seed=7, …
+    #[arg(long, value_name = "OPTIONS", num_args = 0..=1, default_missing_value = "")]
+    simulate: Option<String>,
+
+    /// Go on with a run: its id, the beginning of one, or `last`.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["target", "inputs", "simulate", "dry_run"])]
+    resume: Option<String>,
+
+    /// What to do when a step asks a person. `leave` suspends the run until it is resumed; the default is to wait on a
+    /// terminal and to leave otherwise.
+    #[arg(long, value_enum)]
+    approvals: Option<Decide>,
+
+    /// How to show progress; the default is `bar` on a terminal and `plain` otherwise.
+    #[arg(long, value_enum)]
+    progress: Option<progress::Form>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Decide {
+    Wait,
+    Leave,
+    Approve,
+    Reject,
+}
+
+pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    match (&arguments.resume, target(arguments)?) {
+        (Some(wanted), _) => resume(wanted, arguments, terminal),
+        (None, Some((target, simulate))) => start(&target, simulate, arguments, terminal),
+        (None, None) => Err(Failed::new("which flow?").help("pmflow run FILE.pmflow, or pmflow run --resume last")),
+    }
+}
+
+/// `--simulate leads.pmflow` means the flow, not an option of the simulated model.
+fn target(arguments: &Arguments) -> Result<Option<(Target, Option<String>)>> {
+    match (&arguments.target, &arguments.simulate) {
+        (Some(target), simulate) => Ok(Some((target.clone(), simulate.clone()))),
+        (None, Some(eaten)) if eaten.contains(".pmflow") => {
+            let target = eaten.parse().map_err(Failed::new)?;
+            Ok(Some((target, Some(String::new()))))
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    let Some((loaded, priced)) = load_flow(target, terminal)? else { return Ok(Code::Problems) };
+    let given: BTreeMap<String, String> = arguments.inputs.iter().cloned().collect();
+    let input = pmflow_host::input::read(&priced.plan, &given).map_err(|error| Failed::new(error.to_string()))?;
+    let setup = setup(&loaded, target, simulate, arguments.max_cost)?;
+    setup.check(&priced.plan).map_err(host_failed)?;
+    if let Some(code) = preview(&priced, &setup, arguments, terminal)? {
+        return Ok(code);
+    }
+    let fault = fault()?;
+    block_on(async {
+        let store = open(&loaded.project).await?;
+        let host = Host::new(store.clone(), fault);
+        let flow_file = target.file.display().to_string();
+        let live = host.start(priced.plan, priced.map, input, setup, approvals(arguments)).await.map_err(host_failed)?;
+        watch(live, &flow_file, arguments, terminal).await
+    })
+}
+
+fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    let project = Project::here()?;
+    let fault = fault()?;
+    block_on(async {
+        let store = open_existing(&project).await?;
+        let run = find(&store, wanted).await?;
+        if run.status == RunStatus::Failed && run.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget) && arguments.max_cost.is_none() {
+            return Err(Failed::new(format!("run {} ended because its budget was used up", run.id))
+                .help(format!("give it more: pmflow run --resume {} --max-cost DOLLARS", run.id)));
+        }
+        let host = Host::new(store, fault);
+        let live = host.resume(&run.id, approvals(arguments), arguments.max_cost).await.map_err(host_failed)?;
+        watch(live, &run.flow, arguments, terminal).await
+    })
+}
+
+fn setup(loaded: &Loaded, target: &Target, simulate: Option<String>, cost_max: Option<Money>) -> Result<Setup> {
+    let file = target.file.canonicalize().map_err(|error| Failed::new(crate::disk::reason(&error)))?;
+    let urls = |of: &BTreeMap<String, crate::project::ConnectorSettings>| {
+        of.iter().filter_map(|(name, settings)| Some((name.clone(), settings.base_url.clone()?))).collect()
+    };
+    Ok(Setup {
+        folder: file.parent().map(std::path::Path::to_owned).unwrap_or_default(),
+        simulate,
+        connector_urls: urls(&loaded.project.settings.connectors),
+        provider_urls: urls(&loaded.project.settings.providers),
+        cost_max,
+    })
+}
+
+fn approvals(arguments: &Arguments) -> Approvals {
+    match arguments.approvals {
+        Some(Decide::Wait) => Approvals::Wait,
+        Some(Decide::Leave) => Approvals::Leave,
+        Some(Decide::Approve) => Approvals::Approve,
+        Some(Decide::Reject) => Approvals::Reject,
+        None if std::io::stderr().is_terminal() => Approvals::Wait,
+        None => Approvals::Leave,
+    }
+}
+
+fn fault() -> Result<Fault> {
+    match std::env::var("PMFLOW_FAULT") {
+        Ok(text) if !text.is_empty() => Fault::parse(&text).map_err(Failed::new),
+        _ => Ok(Fault::none()),
+    }
+}
+
+/// What it will cost, and the question. Some: it ends here.
+fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Terminal) -> Result<Option<Code>> {
+    let real = setup.simulate.is_none();
+    let limit = [priced.plan.flows.get(&priced.plan.flow).and_then(|flow| flow.settings.budget.run), setup.cost_max];
+    let limit = limit.into_iter().flatten().min();
+    let ceiling = priced.estimate.total.ceiling();
+    if arguments.dry_run {
+        terminal.print(&pmflow_compiler::cost::render::text(&priced.estimate, terminal.width()));
+        terminal.line("nothing was run (--dry-run)");
+        return Ok(Some(Code::Fine));
+    }
+    let at_most = match (ceiling, limit) {
+        (Some(ceiling), Some(limit)) if limit < ceiling => format!("at most {limit} (its budget; the proven ceiling is {ceiling})"),
+        (Some(ceiling), _) => format!("at most {ceiling} (proven)"),
+        (None, Some(limit)) => format!("at most {limit} (its budget; no ceiling is proven)"),
+        (None, None) => "without any limit: no ceiling is proven and there is no budget".to_owned(),
+    };
+    if !real {
+        terminal.note(&terminal.paint_note(Style::Warn, "simulated: the answers are made up and nothing is paid; for real it would cost"));
+        terminal.note(&format!("  {at_most}"));
+        return Ok(None);
+    }
+    let spends = !priced.plan.prompts.is_empty();
+    if spends {
+        terminal.note(&format!("this run spends real money, {at_most}"));
+    }
+    if !spends || arguments.yes {
+        return Ok(None);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failed::new("real money needs a yes, and nobody is there to give it").help("add --yes, or --simulate to run offline"));
+    }
+    eprint!("go on? [y/N] ");
+    let mut answer = String::new();
+    // No answer is a no.
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(None);
+    }
+    terminal.note("nothing was run");
+    Ok(Some(Code::Fine))
+}
+
+/// Shows progress until the run ends, and takes Ctrl-C for "stop cleanly".
+async fn watch(live: Live, flow: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    let id = live.id.clone();
+    let Live { mut end, wish, progress, simulated, .. } = live;
+    let display = tokio::spawn(progress::show(progress, arguments.progress, id.to_string(), terminal.color_on_stderr()));
+    let mut interrupted = 0;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut end => break ended,
+            _ = tokio::signal::ctrl_c() => {
+                interrupted += 1;
+                if interrupted > 1 {
+                    display.abort();
+                    terminal.note(&format!("\nstopped at once; what was under way may have been billed. Resume: pmflow run --resume {id}"));
+                    return Ok(Code::Interrupted);
+                }
+                terminal.note("\nstopping: calls under way are finished and recorded; Ctrl-C again stops at once");
+                wish.send_replace(Wish::Pause);
+            }
+        }
+    };
+    let ended = ended.map_err(|error| Failed::new(format!("the run's task failed: {error}")))?;
+    // The display ends with the run's last progress.
+    let _ = display.await;
+    match ended {
+        Ok(end) => Ok(report(&id.to_string(), flow, &end, interrupted > 0, simulated, terminal)),
+        Err(error) => {
+            let failed = host_failed(error);
+            let help = format!("nothing that was recorded is lost; resume: pmflow run --resume {id}");
+            Err(Failed { help: Some(failed.help.unwrap_or(help)), ..failed })
+        }
+    }
+}
+
+fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool, terminal: &Terminal) -> Code {
+    let counters = &end.counters;
+    let made_up = if simulated { ", simulated" } else { "" };
+    let spent = format!(
+        "{} done, {} failed, {}; {} tokens in, {} out; ${}{made_up}",
+        plural(counters.items_done, "item"),
+        count(counters.items_failed),
+        plural(counters.outputs, "output"),
+        count(counters.input_tokens),
+        count(counters.output_tokens),
+        end.account.committed().to_decimal(),
+    );
+    let (style, code) = match end.status {
+        RunStatus::Succeeded => (Style::Good, Code::Fine),
+        RunStatus::Suspended if interrupted => (Style::Warn, Code::Interrupted),
+        RunStatus::Suspended => (Style::Warn, Code::Fine),
+        RunStatus::Failed if end.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget) => (Style::Bad, Code::Policy),
+        RunStatus::Running | RunStatus::Failed | RunStatus::Cancelled => (Style::Bad, Code::CouldNotRun),
+    };
+    terminal.note(&format!("{} {flow}, run {id}: {spent}", terminal.paint_note(style, end.status.name())));
+    if let Some(failure) = &end.failure {
+        terminal.note(&format!("  {}", clip(&failure.message, 1000)));
+    }
+    match end.status {
+        RunStatus::Suspended => terminal.note(&format!("  go on with: pmflow run --resume {id}   (open questions: pmflow show {id})")),
+        RunStatus::Failed => terminal.note(&format!("  see pmflow show {id} --failed; once mended: pmflow run --resume {id}")),
+        _ if counters.outputs > 0 => terminal.note("  its outputs: pmflow outputs"),
+        _ => {}
+    }
+    if counters.items_failed > 0 && end.status == RunStatus::Succeeded {
+        terminal.note(&format!("  {} failed and were left out: pmflow show {id} --failed", plural(counters.items_failed, "item")));
+    }
+    code
+}
+
+pub fn host_failed(error: HostError) -> Failed {
+    Failed::new(error.to_string())
+}
+
+fn key_value(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form name=value"))?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+fn dollars(text: &str) -> std::result::Result<Money, String> {
+    let amount = Money::parse(text.trim_start_matches('$')).filter(|amount| *amount >= Money::ZERO);
+    amount.ok_or_else(|| format!("`{text}` is no amount of dollars, such as 0.25"))
+}
+

@@ -1,0 +1,182 @@
+use crate::commands::runs::{as_json, status_text};
+use crate::exit::{Code, Result};
+use crate::format::{clip, count, moment, plural, span, table};
+use crate::project::Project;
+use crate::store::{block_on, failed, find, open_existing};
+use crate::terminal::{Style, Terminal};
+use pmflow_plan::SourceMap;
+use pmflow_store::{RunSummary, Store as _, StoredStep};
+use pmflow_store_sqlite::SqliteStore;
+use serde_json::json;
+
+/// Show a run: its steps with tokens, money, time, and errors at their source lines
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  pmflow show last
+  pmflow show last --failed              only what did not work
+  pmflow show 20261122 --format json")]
+pub struct Arguments {
+    /// A run's id, the beginning of one, or `last`.
+    #[arg(default_value = "last")]
+    run: String,
+
+    /// Only attempts that failed.
+    #[arg(long)]
+    failed: bool,
+
+    /// At most so many steps.
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    let project = Project::here()?;
+    block_on(async {
+        let store = open_existing(&project).await?;
+        let run = find(&store, &arguments.run).await?;
+        let map = store.plan(&run.plan).await.map_err(failed)?.source_map;
+        let steps = store.steps(&run.id, arguments.failed, None, arguments.limit).await.map_err(failed)?;
+        match arguments.format {
+            Format::Json => json_page(&store, &run, &steps, &map, terminal).await?,
+            Format::Table => page(&store, &run, &steps, &map, arguments, terminal).await?,
+        }
+        Ok(Code::Fine)
+    })
+}
+
+async fn page(
+    store: &SqliteStore,
+    run: &RunSummary,
+    steps: &[StoredStep],
+    map: &SourceMap,
+    arguments: &Arguments,
+    terminal: &Terminal,
+) -> Result<()> {
+    head(run, terminal);
+    let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
+    terminal.line("");
+    terminal.print(&table(&["step", "try", "status", "what", ">in", ">out", ">cost", ">time"], &rows));
+    if steps.len() as u64 >= u64::from(arguments.limit) {
+        terminal.note(&format!("the first {} attempts are shown; --limit shows more, --failed only failures", arguments.limit));
+    }
+    let failures = store.steps(&run.id, true, None, 20).await.map_err(failed)?;
+    if !failures.is_empty() {
+        terminal.line(&format!("\n{}", terminal.paint(Style::Strong, "What failed")));
+    }
+    for step in &failures {
+        failure(step, map, terminal);
+    }
+    for item in store.failed_items(&run.id, None, 10).await.map_err(failed)? {
+        let said = item.failure.as_ref().map_or("", |failure| failure.message.as_str());
+        terminal.line(&format!("  item {} {}: {said}", item.path, item.status.name()));
+    }
+    for approval in store.approvals(Some(&run.id)).await.map_err(failed)? {
+        terminal.line(&format!("\n{} {}", terminal.paint(Style::Warn, "waits for a decision:"), clip(&approval.text, 200)));
+        terminal.line(&format!("  pmflow approve {} {}", run.id, approval.step));
+        terminal.line(&format!("  pmflow reject  {} {}", run.id, approval.step));
+    }
+    Ok(())
+}
+
+fn head(run: &RunSummary, terminal: &Terminal) {
+    let simulated = if run.simulated { terminal.paint(Style::Warn, "  (simulated: the answers are made up, the money is not real)") } else { String::new() };
+    terminal.line(&format!("{} {}{simulated}", terminal.paint(Style::Strong, &format!("run {}", run.id)), status_text(run)));
+    if let Some(failure) = &run.failure {
+        terminal.line(&format!("  {}: {}", terminal.paint(Style::Bad, "why"), failure.message));
+    }
+    let counters = &run.counters;
+    let took = span(run.ended_at.unwrap_or(run.changed_at).saturating_sub(run.created_at));
+    terminal.line(&format!("  flow     {} (plan {})", run.flow, run.plan.0.get(..17).unwrap_or(&run.plan.0)));
+    terminal.line(&format!("  started  {} UTC, took {took}", moment(run.created_at)));
+    terminal.line(&format!(
+        "  items    {} done, {} failed; {}, {}",
+        count(counters.items_done),
+        count(counters.items_failed),
+        plural(counters.rows_read, "row") + " read",
+        plural(counters.outputs, "output"),
+    ));
+    terminal.line(&format!(
+        "  tokens   {} in, {} out in {} ({} from the cache)",
+        count(counters.input_tokens),
+        count(counters.output_tokens),
+        plural(counters.model_calls, "call"),
+        counters.cache_hits,
+    ));
+    let account = &run.account;
+    let limit = account.limit.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
+    let unknown = if account.unknown.pico() == 0 { String::new() } else { format!(", {} of unknown outcome", account.unknown) };
+    terminal.line(&format!("  cost     ${} settled{unknown}; {limit}", account.settled.to_decimal()));
+    if account.breaches > 0 {
+        let text = format!("{} cost more than was held for it: a fact in the price catalog is wrong", plural(account.breaches, "call"));
+        terminal.line(&format!("  {}", terminal.paint(Style::Bad, &text)));
+    }
+}
+
+fn row(step: &StoredStep) -> Vec<String> {
+    let tokens = |count: Option<u64>| count.map(crate::format::count).unwrap_or_default();
+    let usage = step.usage.unwrap_or_default();
+    let what = match (&step.model, &step.target) {
+        (Some(model), _) => model.clone(),
+        (None, Some(target)) => target.clone(),
+        (None, None) => step.kind.clone(),
+    };
+    let input = [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens].into_iter().flatten().reduce(u64::saturating_add);
+    vec![
+        step.step.to_string(),
+        step.attempt.to_string(),
+        if step.from_cache { "from cache".to_owned() } else { step.status.name().to_owned() },
+        what,
+        tokens(input),
+        tokens(usage.output_tokens),
+        step.cost.map(|cost| cost.to_string()).unwrap_or_default(),
+        span(step.ended_at.saturating_sub(step.started_at)),
+    ]
+}
+
+fn failure(step: &StoredStep, map: &SourceMap, terminal: &Terminal) {
+    let Some(failure) = &step.failure else { return };
+    let place = map.places.get(&step.place).map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
+    let place = place.map(|place| terminal.paint(Style::Quiet, &format!("  at {place}"))).unwrap_or_default();
+    terminal.line(&format!("  {}#{} {}{place}", step.step, step.attempt, step.status.name()));
+    terminal.line(&format!("    {}", failure.message));
+}
+
+async fn json_page(store: &SqliteStore, run: &RunSummary, steps: &[StoredStep], map: &SourceMap, terminal: &Terminal) -> Result<()> {
+    let approvals = store.approvals(Some(&run.id)).await.map_err(failed)?;
+    let step_json = |step: &StoredStep| {
+        json!({
+            "step": step.step.as_str(),
+            "attempt": step.attempt,
+            "kind": step.kind,
+            "target": step.target,
+            "status": step.status.name(),
+            "started_at": moment(step.started_at),
+            "took_us": step.ended_at.saturating_sub(step.started_at),
+            "result": step.result.as_ref().map(pmflow_plan::Value::to_json),
+            "failure": step.failure,
+            "model": step.model,
+            "usage": step.usage,
+            "cost": step.cost,
+            "from_cache": step.from_cache,
+            "place": map.places.get(&step.place),
+        })
+    };
+    let approvals: Vec<_> = approvals.iter().map(|approval| json!({ "step": approval.step.as_str(), "text": approval.text, "by": approval.by })).collect();
+    let mut whole = as_json(run);
+    if let Some(fields) = whole.as_object_mut() {
+        fields.insert("version".to_owned(), json!(1));
+        fields.insert("steps".to_owned(), steps.iter().map(step_json).collect());
+        fields.insert("approvals".to_owned(), json!(approvals));
+    }
+    terminal.line(&format!("{whole:#}"));
+    Ok(())
+}
