@@ -1,1 +1,35 @@
-//! pmflow-providers
+//! Clients for the models: one request in, one answer or one failure out.
+//!
+//! [`Client::send`] makes exactly one HTTP request: no hidden retry, no redirect, no fallback. Who calls it owns the
+//! retries, the holds and the settling. Four protocols are spoken (see [`pmflow_plan::Api`]), and a built-in simulated
+//! model answers offline. The facts about the providers' APIs that this crate rests on are of November 2026.
+//!
+//! What is deliberately absent: the environment (the caller hands in base addresses and a [`Secrets`]), a price, a
+//! check of the answer against its type (the caller does both), streaming, tools.
+
+mod answer;
+mod anthropic_messages;
+mod client;
+mod dialect;
+mod endpoint;
+mod exchange;
+mod failures;
+mod gemini_generate;
+mod openai_chat;
+mod openai_responses;
+mod protocol;
+mod request;
+mod retry_after;
+#[cfg(feature = "scripted")]
+pub mod scripted;
+mod secrets;
+mod simulated;
+mod thinking;
+pub mod tokens;
+mod usage;
+
+pub use client::{Client, Settings};
+pub use endpoint::{base_url_variable, key_variables};
+pub use request::{Answer, Failed, Request, Response, Stop};
+pub use secrets::Secrets;
+pub use simulated::{SimulateOptions, SimulatedOutput};

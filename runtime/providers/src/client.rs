@@ -1,0 +1,187 @@
+//! The client: which model, which key, one request, one answer.
+
+use crate::endpoint::{Endpoint, display_name};
+use crate::exchange::{Exchange, Limits, post};
+use crate::failures::{self, Context};
+use crate::protocol::{self, Outcome, Prepared, Reading};
+use crate::request::{Failed, Request, Response, Stop};
+use crate::secrets::Secrets;
+use crate::simulated::{self, SimulateOptions};
+use crate::usage;
+use pmflow_plan::{Api, Failure, FailureClass};
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What the host decides once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// By provider (`openai`): goes before a model's own `base_url`. See [`crate::base_url_variable`].
+    pub base_urls: BTreeMap<String, String>,
+    /// Every model is simulated; without it only those whose API is [`Api::Simulated`].
+    pub simulate: Option<SimulateOptions>,
+    pub connect_timeout: Duration,
+    /// Until an answer begins; the request's own timeout is the upper bound of all.
+    pub first_byte_timeout: Duration,
+    /// Between two pieces of an answer.
+    pub idle_timeout: Duration,
+    /// `HTTPS_PROXY`, `NO_PROXY` and the like are heeded.
+    pub system_proxy: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            base_urls: BTreeMap::new(),
+            simulate: None,
+            connect_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(900),
+            idle_timeout: Duration::from_secs(60),
+            system_proxy: true,
+        }
+    }
+}
+
+/// Clients share their connections when cloned; building one takes tens of milliseconds, so build one per process.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    settings: Settings,
+}
+
+impl Client {
+    /// Fails where TLS cannot be set up, such as without any root certificate.
+    pub fn new(settings: Settings) -> Result<Client, String> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("pmflow/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.connect_timeout)
+            .tcp_keepalive(Duration::from_secs(30))
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none());
+        if !settings.system_proxy {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| format!("The HTTP client cannot be set up: {error}."))?;
+        Ok(Client { http, settings })
+    }
+
+    /// Whether this model's answers are made up here, offline, by the simulated model.
+    pub fn simulates(&self, api: Api) -> bool {
+        self.settings.simulate.is_some() || api == Api::Simulated
+    }
+
+    /// Makes one attempt: at most one HTTP request, and none where the failure says `not_sent`.
+    pub async fn send(&self, request: &Request, secrets: &dyn Secrets) -> Result<Response, Failed> {
+        if self.simulates(request.model.api) {
+            let options = self.settings.simulate.clone().unwrap_or_default();
+            return simulated::send(request, &options).await;
+        }
+        let endpoint = Endpoint::of(&request.model, &self.settings, secrets)?;
+        let Prepared { body, asked } = protocol::prepare(request, endpoint.own_server)?;
+        let context = Context { model: &request.model, endpoint: &endpoint };
+        let exchange = post(&self.http, &context, headers(request, &endpoint)?, body, self.limits(request)).await?;
+        let request_id = request_id(&exchange.headers);
+        let with_id = |mut failed: Failed| {
+            failed.request_id = failed.request_id.or_else(|| request_id.clone());
+            failed
+        };
+        let answer = whole_answer(&context, &exchange).map_err(|failure| with_id(failure.into()))?;
+        let mut reading = protocol::read(request.model.api, &answer);
+        usage::doubt_against(request, &mut reading.report);
+        let mut response = settle(&context, reading, &exchange.body).map_err(|failed| with_id(*failed))?;
+        if response.stop != Stop::Refused {
+            response.text = asked.read(response.text);
+        }
+        response.request_id = request_id.or(response.request_id);
+        Ok(response)
+    }
+
+    fn limits(&self, request: &Request) -> Limits {
+        Limits { total: request.timeout, first_byte: self.settings.first_byte_timeout, idle: self.settings.idle_timeout }
+    }
+}
+
+fn headers(request: &Request, endpoint: &Endpoint) -> Result<HeaderMap, Failure> {
+    let mut headers = endpoint.headers(&request.model)?;
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("accept", HeaderValue::from_static("application/json"));
+    if let Ok(key) = HeaderValue::from_str(&request.idempotency_key) {
+        headers.insert("idempotency-key", key);
+    }
+    Ok(headers)
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let names = ["x-request-id", "request-id"];
+    names.iter().find_map(|name| headers.get(*name)?.to_str().ok()).map(failures::clean)
+}
+
+/// The body as JSON, or why it is none.
+fn whole_answer(context: &Context<'_>, exchange: &Exchange) -> Result<Value, Failure> {
+    if !(200..300).contains(&exchange.status) {
+        // A broken body does not change what the status says.
+        return Err(failures::of_status(context, exchange.status, &exchange.headers, &exchange.body, now_ms()));
+    }
+    if let Some(fault) = &exchange.fault {
+        return Err(fault.clone());
+    }
+    let broken = |what: &str| {
+        let who = display_name(&context.model.provider);
+        let text = format!("{who} (`{}`, {}) answered with success, but {what}.", context.model.id, context.endpoint.shown());
+        Failure::unknown(FailureClass::Transport, text)
+    };
+    if exchange.body.trim_ascii().is_empty() {
+        return Err(broken("the body is empty"));
+    }
+    if failures::is_web_page(&exchange.headers, &exchange.body) {
+        return Err(broken("with a web page: a proxy or a login page stands in between, or `base_url` is wrong"));
+    }
+    let text = str::from_utf8(&exchange.body)
+        .map_err(|error| broken(&format!("the body is not UTF-8 (byte {})", error.valid_up_to())))?;
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| broken(&format!("the body is not JSON: {error}")))
+}
+
+fn settle(context: &Context<'_>, reading: Reading, body: &[u8]) -> Result<Response, Box<Failed>> {
+    let who = display_name(&context.model.provider);
+    let model = &context.model.id;
+    let report = reading.report;
+    let failure = match reading.outcome {
+        Outcome::Answer { text, stop } => {
+            return Ok(Response {
+                text,
+                usage: report.usage,
+                raw_usage: report.raw,
+                usage_doubts: report.doubts,
+                stop,
+                model: reading.model,
+                request_id: reading.id,
+            });
+        }
+        Outcome::Unusable(reason) => {
+            Failure::unknown(FailureClass::InvalidOutput, format!("`{model}` gave no usable answer: {reason}."))
+        }
+        Outcome::Error(detail) => failures::of_error_in_success(context, &detail),
+        Outcome::Foreign => {
+            let start: String = String::from_utf8_lossy(body).chars().take(120).collect();
+            let text = format!(
+                "{who} (`{model}`, {}) answered with JSON that is no answer of its API: {}",
+                context.endpoint.shown(),
+                failures::clean(&start)
+            );
+            Failure::unknown(FailureClass::Transport, text)
+        }
+    };
+    let reported = !report.raw.is_null();
+    Err(Box::new(Failed {
+        failure,
+        usage: reported.then_some(report.usage),
+        raw_usage: reported.then_some(report.raw),
+        usage_doubts: if reported { report.doubts } else { Vec::new() },
+        request_id: reading.id,
+    }))
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
