@@ -1,0 +1,36 @@
+//! The figures of `bench/README.md`, each measured as a whole process. Run `cargo run --release -p pmflow-bench -- all`
+//! after `cargo build --release`.
+
+mod check;
+mod measure;
+mod project;
+mod provider;
+mod runs;
+
+use std::path::PathBuf;
+
+const HELP: &str = "usage: bench [check|start|calls|rows|million|all] [--baml PATH]";
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let what = words.next().unwrap_or_else(|| "all".to_owned());
+    let baml = match (words.next().as_deref(), words.next()) {
+        (Some("--baml"), Some(path)) => Some(PathBuf::from(path)),
+        _ => None,
+    };
+    let known: &[(&str, &dyn Fn())] = &[
+        ("check", &|| check::check(baml.as_deref())),
+        ("start", &check::start),
+        ("calls", &runs::calls),
+        ("rows", &runs::rows),
+        ("million", &runs::million),
+    ];
+    let chosen: Vec<_> = known.iter().filter(|(name, _)| what == "all" || what == *name).collect();
+    if chosen.is_empty() {
+        eprintln!("{HELP}");
+        std::process::exit(3);
+    }
+    for (_, run) in chosen {
+        run();
+    }
+}
