@@ -1,5 +1,6 @@
 //! What is written.
 
+use crate::error::StoreError;
 use crate::lease::{Lease, Process};
 use crate::request::RequestId;
 use pmflow_engine::{Path, RunId, RunStatus, Write};
@@ -70,4 +71,17 @@ pub enum Conflict {
     Final { run: RunId, status: RunStatus },
     #[error("a transition of run `{run}` does not begin with that run's row")]
     Shape { run: RunId },
+}
+
+impl NewRun {
+    /// Refuses what cannot be the beginning of a run: a defect of the caller.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match self.writes.first() {
+            Some(Write::PutRun(row)) if row.sequence == 1 => Ok(()),
+            _ => Err(StoreError::Other {
+                place: String::new(),
+                detail: "a new run has to begin with its own row, as transition 1".to_owned(),
+            }),
+        }
+    }
 }

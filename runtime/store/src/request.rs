@@ -62,3 +62,16 @@ impl Ask {
         }
     }
 }
+
+impl Ask {
+    /// The answer when `earlier`, of the same kind and step, still waits; none when both stand beside each other.
+    pub fn after(&self, earlier: &Ask, id: RequestId) -> Option<Answer> {
+        match (self, earlier) {
+            (Ask::Decide { .. }, Ask::Decide { approved, by, .. }) => {
+                Some(Answer::AlreadyDecided { approved: *approved, by: by.clone() })
+            }
+            (Ask::RaiseLimit { .. }, _) => None,
+            _ => Some(Answer::AlreadyAsked(id)),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+INSERT INTO run_requests (execution_id, kind, step, body, at)
+VALUES (?, ?, ?, ?, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER))
+RETURNING request_id AS "request_id!"

@@ -1,0 +1,23 @@
+INSERT INTO node_executions (execution_id, instance, step, place, attempt, kind, target, status, started_at, ended_at, result, failure, model, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, has_usage, cost_pico, from_cache)
+SELECT value ->> 'execution_id',
+       value ->> 'instance',
+       value ->> 'step',
+       value ->> 'place',
+       value ->> 'attempt',
+       value ->> 'kind',
+       value ->> 'target',
+       value ->> 'status',
+       value ->> 'started_at',
+       value ->> 'ended_at',
+       value ->> 'result',
+       value ->> 'failure',
+       value ->> 'model',
+       value ->> 'input_tokens',
+       value ->> 'cache_read_tokens',
+       value ->> 'cache_write_tokens',
+       value ->> 'output_tokens',
+       value ->> 'reasoning_tokens',
+       value ->> 'has_usage',
+       value ->> 'cost_pico',
+       value ->> 'from_cache'
+FROM jsonb_each(?)

@@ -1,0 +1,20 @@
+INSERT INTO token_usage_logs (execution_id, kind, held_pico, charged_pico, breach, instance, step, attempt, prompt, model, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, has_usage, idempotency_key, at)
+SELECT value ->> 'execution_id',
+       value ->> 'kind',
+       value ->> 'held_pico',
+       value ->> 'charged_pico',
+       value ->> 'breach',
+       value ->> 'instance',
+       value ->> 'step',
+       value ->> 'attempt',
+       value ->> 'prompt',
+       value ->> 'model',
+       value ->> 'input_tokens',
+       value ->> 'cache_read_tokens',
+       value ->> 'cache_write_tokens',
+       value ->> 'output_tokens',
+       value ->> 'reasoning_tokens',
+       value ->> 'has_usage',
+       value ->> 'idempotency_key',
+       value ->> 'at'
+FROM jsonb_each(?)

@@ -1,0 +1,309 @@
+//! Many runs' transitions in one transaction: read how the runs stand, judge each transition, fold the accepted ones, and
+//! write each table with one statement.
+
+use crate::decode;
+use crate::faults::Place;
+use crate::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, run_rows};
+use crate::rows::{Beginning, InstanceKey, json_text};
+use pmflow_engine::{Path, RunId, RunRow, RunStatus, Write};
+use pmflow_store::{Committed, Conflict, Created, Lease, NewRun, RunCommit, StoreError};
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use sqlx::{query_file, query_file_scalar};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run that begins, or a transition of one.
+pub(crate) enum Step<'w> {
+    New(&'w NewRun),
+    Next(&'w RunCommit),
+}
+
+pub(crate) enum Verdict {
+    Created(Created),
+    Committed(Committed),
+}
+
+type Heads<'w> = BTreeMap<&'w RunId, Head<'w>>;
+
+/// What a step came to before its insertions were tried.
+enum Judged {
+    Accepted,
+    Exists,
+    Conflict(Conflict),
+}
+
+pub(crate) struct Applier<'c> {
+    pub connection: &'c mut SqliteConnection,
+    pub place: &'c Place,
+    pub lease_us: i64,
+    /// Plans that are known to be stored; plans are never deleted.
+    pub plans: &'c mut BTreeSet<String>,
+}
+
+impl Applier<'_> {
+    /// Verdicts stand in the order of the steps.
+    pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Vec<Verdict>, StoreError> {
+        let mut heads = self.heads(steps).await?;
+        let mut last_execution = self.last_execution(steps).await?;
+        let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
+        let accepted: Vec<Option<Accepted<'_>>> =
+            steps.iter().zip(&judged).map(|(step, judged)| accepted(step, judged, &heads)).collect();
+        let existing = self.existing(&accepted).await?;
+
+        let mut changes = Changes::default();
+        let mut verdicts = Vec::with_capacity(steps.len());
+        for ((step, judged), accepted) in steps.iter().zip(judged).zip(&accepted) {
+            let refused = match accepted {
+                Some(accepted) => changes.add(accepted, &existing)?,
+                None => Vec::new(),
+            };
+            verdicts.push(verdict(step, judged, refused));
+        }
+        self.write_runs(&heads).await?;
+        self.write(&changes).await?;
+        Ok(verdicts)
+    }
+
+    async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
+        let runs: BTreeSet<&'w RunId> = steps.iter().filter_map(run_of).collect();
+        let given = json_text(&runs);
+        let rows = query_file!("queries/fences.sql", given).fetch_all(&mut *self.connection).await;
+        let mut heads = Heads::new();
+        for row in rows.map_err(|error| self.place.error(error))? {
+            let Some(run) = runs.get(&RunId(row.run_id.into())) else { continue };
+            let head = Head {
+                execution: row.execution_id,
+                epoch: decode::unsigned(row.lease_epoch),
+                sequence: decode::unsigned(row.sequence),
+                status: decode::run_status(&row.status).map_err(|detail| self.place.unreadable(detail))?,
+                root_path: row.root_path,
+                flow: row.flow,
+                plan: row.plan_id,
+                simulated: row.simulated,
+                beginning: None,
+                first: None,
+                last: None,
+            };
+            heads.insert(run, head);
+        }
+        Ok(heads)
+    }
+
+    /// The highest execution number, read only when a run begins; every new run's plan is stored.
+    async fn last_execution(&mut self, steps: &[Step<'_>]) -> Result<i64, StoreError> {
+        let mut any = false;
+        for step in steps {
+            if let Step::New(new) = step {
+                any = true;
+                self.require_plan(new).await?;
+            }
+        }
+        if !any {
+            return Ok(0);
+        }
+        let last = query_file_scalar!("queries/last_execution.sql").fetch_one(&mut *self.connection).await;
+        last.map_err(|error| self.place.error(error))
+    }
+
+    async fn require_plan(&mut self, new: &NewRun) -> Result<(), StoreError> {
+        let Some(Write::PutRun(row)) = new.writes.first() else { return Ok(()) };
+        if self.plans.contains(&row.plan.0) {
+            return Ok(());
+        }
+        let known = query_file_scalar!("queries/plan_known.sql", row.plan.0).fetch_one(&mut *self.connection).await;
+        if known.map_err(|error| self.place.error(error))? == 0 {
+            return Err(StoreError::NoSuchPlan { plan: row.plan.0.clone(), place: self.place.path.clone() });
+        }
+        self.plans.insert(row.plan.0.clone());
+        Ok(())
+    }
+
+    async fn existing(&mut self, accepted: &[Option<Accepted<'_>>]) -> Result<ExistingInstances, StoreError> {
+        let mut keys = Vec::new();
+        for accepted in accepted.iter().flatten().filter(|accepted| accepted.head.beginning.is_none()) {
+            let key = |path| InstanceKey { execution_id: accepted.head.execution, path };
+            keys.extend(accepted.writes.iter().filter_map(inserted_path).map(key));
+        }
+        if keys.is_empty() {
+            return Ok(ExistingInstances::new());
+        }
+        let given = json_text(&keys);
+        let rows = query_file!("queries/instances_existing.sql", given).fetch_all(&mut *self.connection).await;
+        Ok(rows.map_err(|error| self.place.error(error))?.into_iter().map(|row| (row.execution_id, row.path)).collect())
+    }
+
+    async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
+        let (made, changed) = run_rows(heads.values())?;
+        if let Some(rows) = json_rows(&made) {
+            let done = query_file!("queries/runs_insert.sql", self.lease_us, rows).execute(&mut *self.connection).await;
+            done.map_err(|error| self.place.error(error))?;
+        }
+        if let Some(rows) = json_rows(&changed) {
+            self.done(query_file!("queries/runs_update.sql", rows)).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
+        if let Some(rows) = json_rows(&changes.instances_put()) {
+            self.done(query_file!("queries/instances_put.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.instances_ended()) {
+            self.done(query_file!("queries/instances_end.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(changes.unbound()) {
+            self.done(query_file!("queries/bindings_drop.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.bindings()) {
+            self.done(query_file!("queries/bindings_put.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.steps) {
+            self.done(query_file!("queries/steps_record.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.outputs) {
+            self.done(query_file!("queries/outputs_insert.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.tags) {
+            self.done(query_file!("queries/output_tags_insert.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.usage) {
+            self.done(query_file!("queries/usage_append.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.cache()) {
+            self.done(query_file!("queries/cache_put.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.history.rows()) {
+            self.done(query_file!("queries/history_add.sql", rows)).await?;
+        }
+        if let Some(rows) = json_rows(&changes.taken) {
+            self.done(query_file!("queries/requests_take.sql", rows)).await?;
+        }
+        // Approvals are rare: one statement each, in order.
+        for change in &changes.approvals {
+            self.write_approval(change).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_approval(&mut self, change: &ApprovalChange<'_>) -> Result<(), StoreError> {
+        match change {
+            ApprovalChange::Requested(execution, row) => {
+                let (step, instance) = (row.step.as_str(), row.instance.as_str());
+                let statement =
+                    query_file!("queries/approval_put.sql", execution, step, instance, row.text, row.by, row.until, row.at);
+                self.done(statement).await
+            }
+            ApprovalChange::Closed { execution, step, approved, by, at } => {
+                self.done(query_file!("queries/approval_close.sql", at, approved, by, execution, step)).await
+            }
+        }
+    }
+
+    async fn done(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
+        statement.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
+    }
+}
+
+type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn json_rows<T: Serialize>(rows: &[T]) -> Option<String> {
+    if rows.is_empty() { None } else { Some(json_text(rows)) }
+}
+
+fn run_of<'w>(step: &Step<'w>) -> Option<&'w RunId> {
+    match step {
+        Step::New(new) => first_row(&new.writes).map(|row| &row.id),
+        Step::Next(next) => Some(&next.lease.run),
+    }
+}
+
+fn first_row(writes: &[Write]) -> Option<&RunRow> {
+    match writes.first() {
+        Some(Write::PutRun(row)) => Some(row),
+        _ => None,
+    }
+}
+
+fn inserted_path(write: &Write) -> Option<&str> {
+    match write {
+        Write::InsertInstance(row) => Some(row.path.as_str()),
+        _ => None,
+    }
+}
+
+fn judge<'w>(step: &Step<'w>, heads: &mut Heads<'w>, last_execution: &mut i64) -> Judged {
+    match step {
+        Step::New(new) => judge_new(new, heads, last_execution),
+        Step::Next(next) => judge_next(next, heads).map_or_else(Judged::Conflict, |()| Judged::Accepted),
+    }
+}
+
+fn judge_new<'w>(new: &'w NewRun, heads: &mut Heads<'w>, last_execution: &mut i64) -> Judged {
+    let Some(row) = first_row(&new.writes) else {
+        return Judged::Conflict(Conflict::Shape { run: RunId("".into()) });
+    };
+    if heads.contains_key(&row.id) {
+        return Judged::Exists;
+    }
+    *last_execution += 1;
+    let head = Head {
+        execution: *last_execution,
+        epoch: 1,
+        sequence: row.sequence,
+        status: row.status,
+        root_path: Path::root(&row.flow).as_str().to_owned(),
+        flow: row.flow.clone(),
+        plan: row.plan.0.clone(),
+        simulated: new.simulated,
+        beginning: Some(Beginning { process: &new.process, simulated: new.simulated, setup: &new.setup }),
+        first: Some(row),
+        last: Some(row),
+    };
+    heads.insert(&row.id, head);
+    Judged::Accepted
+}
+
+fn judge_next<'w>(next: &'w RunCommit, heads: &mut Heads<'w>) -> Result<(), Conflict> {
+    let run = &next.lease.run;
+    let Some(head) = heads.get_mut(run) else { return Err(Conflict::NoSuchRun { run: run.clone() }) };
+    if head.epoch != next.lease.epoch {
+        return Err(Conflict::TakenOver { run: run.clone(), epoch: head.epoch });
+    }
+    let Some(row) = first_row(&next.writes).filter(|row| row.id == *run) else {
+        return Err(Conflict::Shape { run: run.clone() });
+    };
+    if row.sequence != head.sequence + 1 {
+        return Err(Conflict::Sequence { run: run.clone(), stored: head.sequence, given: row.sequence });
+    }
+    let is_final = matches!(head.status, RunStatus::Succeeded | RunStatus::Cancelled);
+    if is_final && row.status != head.status {
+        return Err(Conflict::Final { run: run.clone(), status: head.status });
+    }
+    head.sequence = row.sequence;
+    head.status = row.status;
+    head.last = Some(row);
+    Ok(())
+}
+
+fn accepted<'w>(step: &Step<'w>, judged: &Judged, heads: &'w Heads<'w>) -> Option<Accepted<'w>> {
+    if !matches!(judged, Judged::Accepted) {
+        return None;
+    }
+    let head = heads.get(run_of(step)?)?;
+    match step {
+        Step::New(new) => Some(Accepted { head, writes: &new.writes, answered: &[] }),
+        Step::Next(next) => Some(Accepted { head, writes: &next.writes, answered: &next.answered }),
+    }
+}
+
+fn verdict(step: &Step<'_>, judged: Judged, refused: Vec<Path>) -> Verdict {
+    match (step, judged) {
+        (Step::New(new), Judged::Accepted) => {
+            let run = first_row(&new.writes).map_or_else(|| RunId("".into()), |row| row.id.clone());
+            Verdict::Created(Created::Run { lease: Lease { run, epoch: 1 }, refused })
+        }
+        (Step::New(_), Judged::Exists | Judged::Conflict(_)) => Verdict::Created(Created::Exists),
+        (Step::Next(_), Judged::Conflict(conflict)) => Verdict::Committed(Committed::Conflict(conflict)),
+        (Step::Next(_), Judged::Accepted | Judged::Exists) => Verdict::Committed(Committed::Stored { refused }),
+    }
+}

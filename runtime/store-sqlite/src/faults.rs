@@ -1,0 +1,68 @@
+//! SQLite's result codes, told apart by what a person can do about them.
+
+use pmflow_store::StoreError;
+use sqlx::migrate::MigrateError;
+use std::time::Duration;
+
+/// Primary result codes (<https://www.sqlite.org/rescode.html>); the low byte of an extended one.
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const PERMISSION: i32 = 3;
+const READ_ONLY: i32 = 8;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const CANNOT_OPEN: i32 = 14;
+const NOT_A_DATABASE: i32 = 26;
+/// The shared-memory file beside the database could not grow.
+const SHARED_MEMORY_SIZE: i32 = 4874;
+
+/// Where a store is and how patient it was: what its errors need to be told well.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub path: String,
+    pub busy_timeout: Duration,
+}
+
+impl Place {
+    pub fn error(&self, error: sqlx::Error) -> StoreError {
+        let place = self.path.clone();
+        match error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().and_then(|code| code.parse().ok()).unwrap_or(1);
+                self.by_code(code, format!("SQLite says: {}", database.message()))
+            }
+            sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => StoreError::Closed { place },
+            sqlx::Error::PoolTimedOut => StoreError::Locked { place, waited: self.busy_timeout },
+            sqlx::Error::Io(reason) => StoreError::Other { place, detail: reason.to_string() },
+            other => StoreError::Unreadable { place, detail: other.to_string() },
+        }
+    }
+
+    pub fn migration_error(&self, error: MigrateError, known: i64) -> StoreError {
+        let place = self.path.clone();
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.error(error),
+            MigrateError::VersionMissing(found) if found > known => StoreError::NewerVersion { place, found, known },
+            other => StoreError::OtherVersion { place, detail: other.to_string() },
+        }
+    }
+
+    pub fn unreadable(&self, detail: impl std::fmt::Display) -> StoreError {
+        StoreError::Unreadable { place: self.path.clone(), detail: detail.to_string() }
+    }
+
+    fn by_code(&self, code: i32, detail: String) -> StoreError {
+        let place = self.path.clone();
+        if code == SHARED_MEMORY_SIZE {
+            return StoreError::Full { place, detail };
+        }
+        match code & 0xff {
+            BUSY | LOCKED => StoreError::Locked { place, waited: self.busy_timeout },
+            READ_ONLY | PERMISSION | CANNOT_OPEN => StoreError::ReadOnly { place, detail },
+            CORRUPT => StoreError::Damaged { place, detail },
+            NOT_A_DATABASE => StoreError::NotOurs { place, detail },
+            FULL => StoreError::Full { place, detail },
+            _ => StoreError::Other { place, detail },
+        }
+    }
+}

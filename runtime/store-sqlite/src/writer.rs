@@ -1,0 +1,245 @@
+//! The one writer: it gathers what many callers want written and commits it in one transaction, for the disk's commit rate
+//! is the limit. While one group is on its way to the disk, the next one gathers.
+
+use crate::apply::{Applier, Step, Verdict};
+use crate::faults::Place;
+use crate::open::{SqliteOptions, connect_writer};
+use crate::single::Single;
+use pmflow_engine::RunId;
+use pmflow_store::{Answer, Ask, Claim, Committed, Created, Lease, NewRun, Process, Renewal, RunCommit, StoreError, StoredPlan};
+use sqlx::{Connection, SqliteConnection};
+use std::collections::BTreeSet;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Jobs in one transaction, at most: bounds its memory and the time until its first answer.
+const GROUP_MAX: usize = 2048;
+/// Jobs that wait for a group, at most; callers beyond wait their turn.
+const WAITING_MAX: usize = 4096;
+
+/// What a caller wants written.
+pub(crate) enum Work {
+    Create(NewRun),
+    Commit(Vec<RunCommit>),
+    PutPlan(StoredPlan),
+    Claim {
+        run: RunId,
+        process: Process,
+        gone: Option<u64>,
+    },
+    Renew(Vec<Lease>),
+    Release(Lease),
+    Ask {
+        run: RunId,
+        ask: Ask,
+    },
+    /// The last work: what was queued before it is done, what comes behind it is refused.
+    Close,
+}
+
+/// What came of it; each kind of work has one of these.
+pub(crate) enum Outcome {
+    Created(Created),
+    Committed(Vec<Committed>),
+    Claimed(Claim),
+    Renewed(Vec<Renewal>),
+    Asked(Answer),
+    Done,
+}
+
+struct Job {
+    work: Work,
+    reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(crate) struct WriterHandle {
+    jobs: mpsc::Sender<Job>,
+    /// True once the file is closed.
+    closed: watch::Receiver<bool>,
+    place: Place,
+}
+
+impl WriterHandle {
+    pub fn start(options: SqliteOptions, connection: SqliteConnection) -> WriterHandle {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let place = options.place();
+        let writer = Writer { options, place: place.clone(), connection: Some(connection), plans: BTreeSet::new() };
+        let (tell_closed, closed) = watch::channel(false);
+        tokio::spawn(async move {
+            writer.run(waiting).await;
+            tell_closed.send_replace(true);
+        });
+        WriterHandle { jobs, closed, place }
+    }
+
+    pub async fn write(&self, work: Work) -> Result<Outcome, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || StoreError::Closed { place: self.place.path.clone() };
+        self.jobs.send(Job { work, reply }).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    pub async fn close(&self) {
+        let _ = self.write(Work::Close).await;
+        // An error says that the writer is gone, which is as good.
+        let _ = self.closed.clone().wait_for(|closed| *closed).await;
+    }
+}
+
+struct Writer {
+    options: SqliteOptions,
+    place: Place,
+    /// None after an error: whatever was half done goes with the connection, and the next group opens a new one.
+    connection: Option<SqliteConnection>,
+    plans: BTreeSet<String>,
+}
+
+impl Writer {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+        while let Some(first) = waiting.recv().await {
+            // Callers whom the last group has just answered get to queue up before this one starts.
+            tokio::task::yield_now().await;
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX
+                && let Ok(job) = waiting.try_recv()
+            {
+                group.push(job);
+            }
+            let closes = group.iter().any(|job| matches!(job.work, Work::Close));
+            self.settle(group).await;
+            if closes {
+                waiting.close();
+            }
+        }
+        if let Some(connection) = self.connection.take() {
+            // Folds the write-ahead log back; when that fails, the next opening does it.
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn settle(&mut self, group: Vec<Job>) {
+        let (works, replies): (Vec<Work>, Vec<_>) = group.into_iter().map(|job| (job.work, job.reply)).unzip();
+        match self.transact(&works).await {
+            Ok(outcomes) => {
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                    let _ = reply.send(Ok(outcome));
+                }
+            }
+            Err(error) if works.len() > 1 && is_of_one_job(&error) => {
+                for (work, reply) in works.iter().zip(replies) {
+                    let _ = reply.send(self.transact(std::slice::from_ref(work)).await.and_then(|outcomes| {
+                        outcomes.into_iter().next().ok_or_else(|| StoreError::Closed { place: self.place.path.clone() })
+                    }));
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// All of it or, on an error, nothing.
+    async fn transact(&mut self, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect_writer(&self.options).await?,
+        };
+        let outcomes = self.within_transaction(&mut connection, works).await;
+        match &outcomes {
+            Ok(_) => self.connection = Some(connection),
+            Err(_) => {
+                self.plans.clear();
+                let _ = connection.close().await;
+            }
+        }
+        outcomes
+    }
+
+    async fn within_transaction(
+        &mut self,
+        connection: &mut SqliteConnection,
+        works: &[Work],
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let place = self.place.clone();
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
+        let outcomes = self.apply(&mut transaction, works).await?;
+        transaction.commit().await.map_err(|error| place.error(error))?;
+        Ok(outcomes)
+    }
+
+    /// In order; neighbouring transitions go together.
+    async fn apply(&mut self, connection: &mut SqliteConnection, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
+        let lease_us = i64::try_from(self.options.lease.as_micros()).unwrap_or(i64::MAX);
+        let mut outcomes = Vec::with_capacity(works.len());
+        for together in works.chunk_by(|left, right| is_transition(left) && is_transition(right)) {
+            match together {
+                [single] if !is_transition(single) => {
+                    let mut one = Single { connection: &mut *connection, place: &self.place, lease_us };
+                    outcomes.push(one.apply(single).await?);
+                }
+                transitions => {
+                    let plans = &mut self.plans;
+                    let mut applier = Applier { connection: &mut *connection, place: &self.place, lease_us, plans };
+                    let verdicts = applier.apply(&steps(transitions)).await?;
+                    outcomes.extend(outcomes_of(transitions, verdicts));
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+fn is_transition(work: &Work) -> bool {
+    matches!(work, Work::Create(_) | Work::Commit(_))
+}
+
+/// Whether the fault may lie in what one caller sent rather than in the database.
+fn is_of_one_job(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Other { .. }
+            | StoreError::OutOfRange { .. }
+            | StoreError::NoSuchPlan { .. }
+            | StoreError::NoSuchRun { .. }
+            | StoreError::Unreadable { .. }
+    )
+}
+
+fn steps(transitions: &[Work]) -> Vec<Step<'_>> {
+    let mut steps = Vec::new();
+    for work in transitions {
+        match work {
+            Work::Create(new) => steps.push(Step::New(new)),
+            Work::Commit(batch) => steps.extend(batch.iter().map(Step::Next)),
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// Gives each piece of work the verdicts on its own steps.
+fn outcomes_of(transitions: &[Work], verdicts: Vec<Verdict>) -> Vec<Outcome> {
+    let mut verdicts = verdicts.into_iter();
+    let mut outcomes = Vec::with_capacity(transitions.len());
+    for work in transitions {
+        match work {
+            Work::Create(_) => {
+                if let Some(Verdict::Created(created)) = verdicts.next() {
+                    outcomes.push(Outcome::Created(created));
+                }
+            }
+            Work::Commit(batch) => {
+                let own = verdicts.by_ref().take(batch.len()).filter_map(|verdict| match verdict {
+                    Verdict::Committed(committed) => Some(committed),
+                    Verdict::Created(_) => None,
+                });
+                outcomes.push(Outcome::Committed(own.collect()));
+            }
+            _ => {}
+        }
+    }
+    outcomes
+}
