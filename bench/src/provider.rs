@@ -32,7 +32,7 @@ fn response() -> Value {
         "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "gpt-6-luna", "error": null,
         "incomplete_details": null,
         "output": [{ "type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
-            "content": [{ "type": "output_text", "text": "{\"answer\":\"spam\"}", "annotations": [] }] }],
+            "content": [{ "type": "output_text", "text": "{\"value\":\"spam\"}", "annotations": [] }] }],
         "usage": { "input_tokens": 60, "input_tokens_details": { "cached_tokens": 0 }, "output_tokens": 8,
             "output_tokens_details": { "reasoning_tokens": 0 }, "total_tokens": 68 },
     })
@@ -41,7 +41,7 @@ fn response() -> Value {
 fn chat() -> Value {
     json!({
         "id": "chat_1", "object": "chat.completion", "created": 1, "model": "gpt-6-luna",
-        "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": "{\"answer\":\"spam\"}" } }],
+        "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": "{\"value\":\"spam\"}" } }],
         "usage": { "prompt_tokens": 60, "completion_tokens": 8, "total_tokens": 68 },
     })
 }

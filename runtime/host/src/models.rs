@@ -1,0 +1,144 @@
+//! Model calls: the text is counted again before it is sent, one request is made, and what it used is reported.
+
+use crate::{HostError, Setup, secrets, tokens};
+use pmflow_engine::{Event, Finish, ModelCall};
+use pmflow_plan::failure::{Billing, Failure};
+use pmflow_plan::schema::{self, Types};
+use pmflow_plan::{FailureClass, Model, Plan, Prompt, Role};
+use pmflow_providers::{Answer, Client, Failed, Request, Secrets, Settings, SimulateOptions, Stop, base_url_variable};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The clients of one run, and what each prompt asks for.
+#[derive(Debug)]
+pub(crate) struct Models {
+    client: Client,
+    models: BTreeMap<String, Arc<Model>>,
+    types: Arc<BTreeMap<String, pmflow_plan::Type>>,
+    answers: BTreeMap<String, Answer>,
+}
+
+/// Provider keys, from the environment.
+#[derive(Debug)]
+struct Environment;
+
+impl Secrets for Environment {
+    fn get(&self, name: &str) -> Option<SecretString> {
+        secrets::environment(name).map(SecretString::from)
+    }
+}
+
+impl Models {
+    pub fn new(plan: &Plan, setup: &Setup) -> Result<Models, HostError> {
+        let simulate = setup.simulate.as_deref().map(SimulateOptions::parse).transpose();
+        let simulate = simulate.map_err(|error| HostError::Setup(error.to_string()))?;
+        let mut base_urls = setup.provider_urls.clone();
+        for model in plan.models.values() {
+            if let Some(url) = secrets::environment(&base_url_variable(&model.provider)) {
+                base_urls.insert(model.provider.clone(), url);
+            }
+        }
+        let client = Client::new(Settings { base_urls, simulate, ..Settings::default() }).map_err(HostError::Setup)?;
+        let types = Types::new(&plan.types);
+        let mut answers = BTreeMap::new();
+        for (name, prompt) in &plan.prompts {
+            answers.insert(name.clone(), answer(prompt, &types)?);
+        }
+        Ok(Models {
+            client,
+            models: plan.models.iter().map(|(id, model)| (id.clone(), Arc::new(model.clone()))).collect(),
+            types: Arc::new(plan.types.clone()),
+            answers,
+        })
+    }
+
+    pub async fn call(&self, plan: &Plan, call: ModelCall) -> Event {
+        match self.request(plan, &call) {
+            Ok(request) => self.send(request, call).await,
+            Err(failure) => Event::CallFailed { call: call.call, failure },
+        }
+    }
+
+    fn request(&self, plan: &Plan, call: &ModelCall) -> Result<Request, Failure> {
+        let missing = |what: &str| Failure::not_sent(FailureClass::Permission, format!("the plan has no {what}"));
+        let model = self.models.get(&call.model).ok_or_else(|| missing(&format!("model `{}`", call.model)))?;
+        let prompt = plan.prompts.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
+        let answer = self.answers.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
+        check_length(model, prompt, call)?;
+        Ok(Request {
+            model: model.clone(),
+            system: call.system.as_deref().map(str::to_owned),
+            messages: call.messages.iter().map(|message| (message.role, message.text.to_string())).collect(),
+            answer: answer.clone(),
+            answer_type: call.answer.clone(),
+            types: self.types.clone(),
+            output_tokens_max: call.output_tokens_max,
+            thinking_tokens_max: call.thinking_tokens_max,
+            temperature_milli: call.temperature_milli,
+            timeout: Duration::from_millis(call.timeout_ms),
+            idempotency_key: call.idempotency_key.clone(),
+        })
+    }
+
+    async fn send(&self, request: Request, call: ModelCall) -> Event {
+        match self.client.send(&request, &Environment).await {
+            Ok(response) => {
+                for doubt in &response.usage_doubts {
+                    tracing::warn!(call = %call.call, %doubt, "the provider's usage is doubtful");
+                }
+                let finish = match response.stop {
+                    Stop::Complete => Finish::Complete,
+                    Stop::Truncated => Finish::Truncated,
+                    Stop::Refused => Finish::Refused,
+                };
+                Event::ModelAnswered { call: call.call, text: response.text, finish, usage: response.usage, model: call.model }
+            }
+            Err(failed) => unanswered(call, failed),
+        }
+    }
+}
+
+/// A failure with a reported usage was billed: to the engine it is an answer that cannot be used.
+fn unanswered(call: ModelCall, failed: Failed) -> Event {
+    match failed.usage {
+        None => Event::CallFailed { call: call.call, failure: failed.failure },
+        Some(usage) => {
+            let finish = if failed.failure.class == FailureClass::Refusal { Finish::Refused } else { Finish::Complete };
+            Event::ModelAnswered { call: call.call, text: failed.failure.message, finish, usage, model: call.model }
+        }
+    }
+}
+
+fn answer(prompt: &Prompt, types: &Types<'_>) -> Result<Answer, HostError> {
+    if !schema::needs_schema(&prompt.answer, types) {
+        return Ok(Answer::Text);
+    }
+    let schema = schema::json_schema(&prompt.answer, types)
+        .map_err(|error| HostError::Setup(format!("the prompt `{}` cannot be asked: {error}", prompt.name)))?;
+    Ok(Answer::Json { schema: Arc::new(schema.schema), name: wire_name(&prompt.name) })
+}
+
+/// Providers take letters, digits, `_` and `-`, at most 64.
+fn wire_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).take(64).collect()
+}
+
+/// The exact texts, counted: over the bound nothing is sent.
+fn check_length(model: &Model, prompt: &Prompt, call: &ModelCall) -> Result<(), Failure> {
+    let texts = call.system.iter().map(|text| &**text).chain(call.messages.iter().map(|message| &*message.text));
+    let tokens: u64 = texts.map(|text| tokens::bound(model, text)).sum();
+    let allowed = call.input_tokens_max.saturating_sub(prompt.overhead_tokens_max);
+    if tokens <= allowed {
+        return Ok(());
+    }
+    let counted = if model.encoding.is_some() { "tokens" } else { "tokens at most (its tokenizer is not public, so bytes are counted)" };
+    let role = if call.messages.iter().any(|message| message.role == Role::Assistant) { " with what went before" } else { "" };
+    let message = format!(
+        "the text for `{}`{role} has {tokens} {counted}, and {allowed} are allowed beside {} for framing and schema: nothing was sent. \
+         Raise `max_input`, shorten what goes in, or set `on_overflow: truncate PARAMETER`",
+        prompt.name, prompt.overhead_tokens_max
+    );
+    Err(Failure::new(FailureClass::InvalidInput, Billing::NotSent, message))
+}
