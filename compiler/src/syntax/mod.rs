@@ -1,6 +1,11 @@
 //! From text to a tree that is always whole.
 
 pub mod ast;
+mod build;
+mod parse;
+pub(crate) mod scan;
+
+pub use parse::{FILE_BYTES_MAX, Parsed, parse};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,3 +35,6 @@ impl Span {
         self.start as usize..self.end as usize
     }
 }
+
+#[cfg(test)]
+mod parse_tests;

@@ -1,0 +1,172 @@
+//! Settings: `name: value`, where the value is a row of phrases.
+
+use super::{Builder, Pair, Rule};
+use crate::Span;
+use crate::syntax::ast::{Expr, ExprKind, Phrase, Setting, Term};
+
+impl<'a> Builder<'a> {
+    /// `{ name: value … }`
+    pub(super) fn setting_block(&mut self, pair: Pair<'a>, of: &str) -> Vec<Setting> {
+        let span = self.span(&pair);
+        let mut settings = Vec::new();
+        let mut closed = false;
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::setting => settings.push(self.setting(inner)),
+                Rule::comma => {}
+                Rule::close_curly => closed = true,
+                _ => self.unexpected(&inner, "a setting: `name: value`"),
+            }
+        }
+        if !closed {
+            self.unclosed(span, "{", of);
+        }
+        settings
+    }
+
+    pub(super) fn setting(&mut self, pair: Pair<'a>) -> Setting {
+        let span = self.span(&pair);
+        let doc = self.doc(span);
+        let mut name = self.no_name(Span { end: span.start, ..span });
+        let mut colon = span;
+        let mut phrases = Vec::new();
+        let mut junk = None;
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::name => name = self.name(&inner),
+                Rule::colon => colon = self.span(&inner),
+                Rule::phrase => phrases.push(self.phrase(inner)),
+                Rule::webhook => return self.webhook(inner, span, doc),
+                _ => junk = Some(inner),
+            }
+        }
+        match junk {
+            Some(junk) => {
+                let wanted = format!("the value of `{}`, or the next setting", name.text);
+                self.unexpected(&junk, &wanted);
+            }
+            None if phrases.is_empty() => self.expected(colon, &format!("a value for the setting `{}`", name.text)),
+            None => {}
+        }
+        Setting { span, doc, name, phrases }
+    }
+
+    fn webhook(&mut self, pair: Pair<'a>, span: Span, doc: Option<ecow::EcoString>) -> Setting {
+        let mut name = self.no_name(Span { end: span.start, ..span });
+        let mut terms: Vec<Term> = Vec::new();
+        let mut phrase_span: Option<Span> = None;
+        for inner in pair.into_inner() {
+            let inner_span = self.span(&inner);
+            match inner.as_rule() {
+                Rule::webhook_name => {
+                    name = self.name(&inner);
+                    continue;
+                }
+                Rule::colon => continue,
+                Rule::setting_junk => {
+                    self.unexpected(&inner, "`verify`, `limit`, or the next setting");
+                    continue;
+                }
+                Rule::name => {
+                    terms.push(Term::Expr(Expr { span: inner_span, kind: ExprKind::Name(self.name(&inner).text) }));
+                }
+                Rule::r#type => terms.push(Term::Type(self.type_expression(inner))),
+                _ => terms.extend(self.term(inner)),
+            }
+            phrase_span = Some(phrase_span.map_or(inner_span, |whole| whole.to(inner_span)));
+        }
+        let phrases = vec![Phrase { span: phrase_span.unwrap_or(span), terms }];
+        Setting { span, doc, name, phrases }
+    }
+
+    fn phrase(&mut self, pair: Pair<'a>) -> Phrase {
+        let span = self.span(&pair);
+        let terms = pair.into_inner().filter_map(|inner| self.term(inner)).collect();
+        Phrase { span, terms }
+    }
+
+    fn term(&mut self, pair: Pair<'a>) -> Option<Term> {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::lone_word => Some(Term::Expr(Expr { span, kind: ExprKind::Name(self.source(span).into()) })),
+            Rule::later_settings => {
+                let settings = self.setting_block(pair.into_inner().next()?, "these settings");
+                Some(Term::Settings { settings, span })
+            }
+            _ => self.plain_term(pair, span),
+        }
+    }
+
+    fn plain_term(&mut self, pair: Pair<'a>, span: Span) -> Option<Term> {
+        let mut inner = pair.into_inner();
+        let first = inner.next()?;
+        if first.as_rule() == Rule::arrow {
+            return Some(Term::Arrow(span));
+        }
+        let Some(dots) = inner.next() else { return Some(self.term_expression(first)) };
+        let from = self.expression(first);
+        let dots = self.span(&dots);
+        let to = self.expression_or_report(inner.next(), dots, "the upper bound after `..`");
+        Some(Term::Range { from, to, span })
+    }
+
+    /// A list is one of phrases where an element is more than an expression: `[75% info, 90% warn]`, `[500..599]`.
+    fn term_expression(&mut self, pair: Pair<'a>) -> Term {
+        match lone_phrase_list(&pair) {
+            Some(list) => {
+                let span = self.span(&list);
+                let phrases = self.phrase_list(list);
+                match plain_elements(phrases) {
+                    Ok(elements) => Term::Expr(Expr { span, kind: ExprKind::List(elements) }),
+                    Err(phrases) => Term::Phrases { phrases, span },
+                }
+            }
+            None => Term::Expr(self.expression(pair)),
+        }
+    }
+
+    fn phrase_list(&mut self, pair: Pair<'a>) -> Vec<Phrase> {
+        let span = self.span(&pair);
+        let mut phrases = Vec::new();
+        self.depth += 1;
+        self.bracket(pair, span, "[", "this list", |builder, inner| phrases.push(builder.phrase(inner)));
+        self.depth -= 1;
+        phrases
+    }
+
+    /// A list in the middle of an expression: its elements are expressions.
+    pub(super) fn plain_phrase_list(&mut self, pair: Pair<'a>) -> Expr {
+        let span = self.span(&pair);
+        let phrases = self.phrase_list(pair);
+        let mut elements = Vec::new();
+        for phrase in phrases {
+            let phrase_span = phrase.span;
+            match plain_elements(vec![phrase]) {
+                Ok(element) => elements.extend(element),
+                Err(_) => self.unexpected_at(phrase_span, "one value"),
+            }
+        }
+        Expr { span, kind: ExprKind::List(elements) }
+    }
+}
+
+/// The list, when the expression is nothing but a list.
+fn lone_phrase_list<'a>(pair: &Pair<'a>) -> Option<Pair<'a>> {
+    let mut parts = pair.clone().into_inner();
+    let chain = parts.next().filter(|part| part.as_rule() == Rule::term_chain && parts.next().is_none())?;
+    let mut links = chain.into_inner();
+    links.next().filter(|link| link.as_rule() == Rule::phrase_list && links.next().is_none())
+}
+
+/// The elements, when each phrase is one expression.
+fn plain_elements(phrases: Vec<Phrase>) -> Result<Vec<Expr>, Vec<Phrase>> {
+    let plain = phrases.iter().all(|phrase| matches!(phrase.terms.as_slice(), [Term::Expr(_)]));
+    if !plain {
+        return Err(phrases);
+    }
+    Ok(phrases
+        .into_iter()
+        .flat_map(|phrase| phrase.terms)
+        .filter_map(|term| if let Term::Expr(expr) = term { Some(expr) } else { None })
+        .collect())
+}

@@ -1,0 +1,147 @@
+//! Any text gives a tree: the text is scanned, divided into items, and each item is read on its own.
+
+use super::ast::{self, Comment, Item, ItemKind};
+use super::build::{Builder, Docs};
+use super::scan::{self, DEPTH_MAX, Mark, Scan};
+use super::{FileId, Span};
+use crate::problems::{Problem, Problems};
+
+/// The largest source file, in bytes.
+pub const FILE_BYTES_MAX: usize = 4 << 20;
+
+/// How many grammar steps one item may take; an item of the largest size needs fewer, so that only a pathological one
+/// ends here.
+const GRAMMAR_STEPS_MAX: usize = 400_000_000;
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    pub file: ast::File,
+    /// In the order of the file; `///` lines that document nothing are among them.
+    pub comments: Vec<Comment>,
+    pub problems: Problems,
+}
+
+/// Reads a file. Total: whatever cannot be read is a broken node among whole neighbours, and is reported once.
+pub fn parse(file: FileId, text: &str) -> Parsed {
+    if let Some(problem) = unreadable(file, text) {
+        let mut problems = Problems::default();
+        problems.push(problem);
+        return Parsed { file: ast::File { id: file, items: Vec::new() }, comments: Vec::new(), problems };
+    }
+    pest::set_call_limit(std::num::NonZeroUsize::new(GRAMMAR_STEPS_MAX));
+    let mut scan = scan::scan(file, text, 0);
+    let mut problems = std::mem::take(&mut scan.problems);
+    let mut docs = Docs::new(std::mem::take(&mut scan.docs));
+    let mut items = Vec::new();
+    for range in item_ranges(&scan) {
+        read_item(file, text, &scan, range, &mut docs, &mut problems, &mut items);
+    }
+    let mut comments = std::mem::take(&mut scan.comments);
+    comments.extend(docs.unattached());
+    comments.sort_by_key(|comment| comment.span.start);
+    problems.all.sort_by_key(|problem| problem.span.start);
+    Parsed { file: ast::File { id: file, items }, comments, problems }
+}
+
+/// Why a file is not read at all.
+fn unreadable(file: FileId, text: &str) -> Option<Problem> {
+    let at = |position: usize, length: usize| Span { file, start: position as u32, end: (position + length) as u32 };
+    if text.len() > FILE_BYTES_MAX {
+        let message =
+            format!("this file is too large: it has {} bytes, and a source file has at most {FILE_BYTES_MAX}", text.len());
+        return Some(Problem::new("E0001", at(0, 0), message).help("divide it into files that import each other"));
+    }
+    let position = text.bytes().position(|byte| byte == 0)?;
+    let message = format!("this is not a text file: byte {position} is zero");
+    Some(Problem::new("E0002", at(position, 1), message).help("a source file is plain UTF-8 text"))
+}
+
+fn read_item(
+    file: FileId,
+    text: &str,
+    scan: &Scan,
+    range: std::ops::Range<usize>,
+    docs: &mut Docs,
+    problems: &mut Problems,
+    items: &mut Vec<Item>,
+) {
+    let masked = scan.masked.get(range.clone()).unwrap_or_default();
+    let content = masked.trim();
+    if content.is_empty() {
+        return;
+    }
+    let start = range.start + (masked.len() - masked.trim_start().len());
+    let span = Span { file, start: start as u32, end: (start + content.len()) as u32 };
+    let first = scan.too_deep.partition_point(|&at| at < span.start);
+    if let Some(&at) = scan.too_deep.get(first).filter(|&&at| at < span.end) {
+        problems.push(too_deep(Span { file, start: at, end: at + 1 }));
+        items.push(Item { span, doc: docs.take(span.start), kind: ItemKind::Broken });
+        return;
+    }
+    let mut builder = Builder::new(file, text, content, start, docs);
+    builder.items(items);
+    problems.extend(builder.problems);
+}
+
+/// The problem of brackets or chains beyond the limit.
+pub(super) fn too_deep(span: Span) -> Problem {
+    Problem::new("E0003", span, format!("this is nested too deeply: at most {DEPTH_MAX} levels"))
+        .label("one level too many")
+        .help("give an inner part a name of its own with `let`, or make it a `fn`")
+}
+
+/// Where the items of the file stand: they divide the file without gaps.
+fn item_ranges(scan: &Scan) -> Vec<std::ops::Range<usize>> {
+    let mut starts = item_starts(&scan.marks, false);
+    if starts.is_none() {
+        starts = item_starts(&scan.marks, true);
+    }
+    let mut starts = starts.unwrap_or_default();
+    starts.insert(0, 0);
+    starts.dedup();
+    let ends = starts.iter().skip(1).copied().chain(std::iter::once(scan.masked.len())).collect::<Vec<_>>();
+    starts.into_iter().zip(ends).map(|(start, end)| start..end).collect()
+}
+
+/// Items start at words outside of all brackets. Where the brackets of the file do not match (none is returned), a
+/// known word in the first column starts one as well, so that an unclosed bracket costs one item and no more.
+fn item_starts(marks: &[Mark], trust_first_column: bool) -> Option<Vec<usize>> {
+    let mut starts = Vec::new();
+    let mut open: Vec<u8> = Vec::new();
+    let mut matching = true;
+    for mark in marks {
+        match *mark {
+            Mark::Open { bracket } => open.push(bracket),
+            Mark::Close { bracket } => matching &= close(&mut open, bracket),
+            Mark::ItemWord { at, known, at_line_start } => {
+                if trust_first_column && at_line_start && known {
+                    open.clear();
+                }
+                if open.is_empty() && (known || at_line_start) {
+                    starts.push(at as usize);
+                }
+            }
+        }
+    }
+    (trust_first_column || (matching && open.is_empty())).then_some(starts)
+}
+
+/// Closes the bracket, and with a `}` every other bracket inside; false: the brackets do not match.
+fn close(open: &mut Vec<u8>, bracket: u8) -> bool {
+    let opening = match bracket {
+        b')' => b'(',
+        b']' => b'[',
+        _ => b'{',
+    };
+    if open.last() == Some(&opening) {
+        open.pop();
+        return true;
+    }
+    if bracket == b'}'
+        && let Some(position) = open.iter().rposition(|&bracket| bracket == b'{')
+    {
+        open.truncate(position);
+    }
+    false
+}
