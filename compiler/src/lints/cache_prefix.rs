@@ -27,7 +27,14 @@ fn check_prompt(prompt: &PromptItem, report: &mut Report<'_>) {
             template.pieces.iter().for_each(|piece| order.read(piece));
         }
     }
-    report.problems.extend(order.problem());
+    let problem = order.problem(|span| trimmed(report.written(span), span));
+    report.problems.extend(problem);
+}
+
+/// Without the white space around it.
+fn trimmed(written: &str, span: Span) -> Span {
+    let start = span.start + (written.len() - written.trim_start().len()) as u32;
+    Span { start, end: start + written.trim().len() as u32, ..span }
 }
 
 #[derive(Default)]
@@ -60,12 +67,12 @@ impl Order {
         }
     }
 
-    fn problem(&self) -> Option<Problem> {
+    fn problem(&self, trimmed: impl Fn(Span) -> Span) -> Option<Problem> {
         let ((_, longest), variable) = (self.longest?, self.first_variable?);
         let worth_it = self.constant_after >= CONSTANT_CHARS_MIN && self.constant_after > self.constant_before;
         worth_it.then(|| {
             let message = format!("{} characters that never change come after text that does", self.constant_after);
-            Problem::new("W0106", longest, message)
+            Problem::new("W0106", trimmed(longest), message)
                 .label("paid in full in every call")
                 .related(variable, "from here on, every request is different")
                 .help("put what never changes first, into `system` or above the first `{{ }}`: providers charge less for a beginning that they know")

@@ -13,7 +13,7 @@ pub(super) fn check(report: &mut Report<'_>) {
         walk::item(&mut texts, item);
         for span in texts.spans {
             let written = report.written(span);
-            report.problems.extend(found(written).map(|(whose, range)| problem(whose, part_of(span, &range))));
+            report.problems.extend(found(written).into_iter().map(|(whose, range)| problem(whose, part_of(span, &range))));
         }
     }
 }
@@ -40,8 +40,8 @@ fn problem(whose: &str, span: Span) -> Problem {
         .help("put it into the environment and write `secret(\"NAME\")`; a key that was saved or shared should be replaced by a new one")
 }
 
-/// The first thing in a text that has the form of a key, and whose it would be.
-fn found(text: &str) -> Option<(&'static str, std::ops::Range<usize>)> {
+/// Everything in a text that has the form of a key, and whose it would be.
+fn found(text: &str) -> Vec<(&'static str, std::ops::Range<usize>)> {
     static FORMS: OnceLock<Vec<(&str, Regex)>> = OnceLock::new();
     let forms = FORMS.get_or_init(|| {
         let form = |(whose, pattern): (&'static str, &str)| {
@@ -49,7 +49,7 @@ fn found(text: &str) -> Option<(&'static str, std::ops::Range<usize>)> {
         };
         KEY_FORMS.into_iter().map(form).collect()
     });
-    forms.iter().find_map(|(whose, form)| form.find(text).map(|found| (*whose, found.range())))
+    forms.iter().flat_map(|(whose, form)| form.find_iter(text).map(|found| (*whose, found.range()))).collect()
 }
 
 const KEY_FORMS: [(&str, &str); 9] = [
@@ -83,7 +83,7 @@ mod tests {
             "-----BEGIN RSA PRIVATE KEY-----".to_owned(),
         ];
         for key in keys {
-            assert!(found(&key).is_some(), "{key}");
+            assert_eq!(found(&key).len(), 1, "{key}");
         }
         for word in [
             "sk-learn is a library",
@@ -94,7 +94,7 @@ mod tests {
             "pk",
             "the sk-ill of writing",
         ] {
-            assert_eq!(found(word), None, "{word}");
+            assert_eq!(found(word), [], "{word}");
         }
     }
 }

@@ -99,5 +99,5 @@ fn ends(step: &Step) -> bool {
 }
 
 fn block_ends(block: &Block) -> bool {
-    block.steps.last().is_some_and(ends)
+    block.steps.iter().any(ends)
 }

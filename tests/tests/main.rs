@@ -1,0 +1,5 @@
+//! The tests that are data, run.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod lang;
+mod problems;
