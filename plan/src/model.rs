@@ -151,6 +151,9 @@ pub enum Role {
 /// byte-level tokenizer never makes more tokens than bytes.
 pub const REPAIR_NOTE_BYTES_MAX: u64 = 512;
 
+/// More repairs than this are a slip, and have no ceiling.
+pub const REPAIRS_MAX: u32 = 100;
+
 impl Prompt {
     /// The bound on the input of a request after so many answers that did not fit: each is sent again, with a note.
     /// `None` on overflow.
@@ -167,6 +170,9 @@ impl Prompt {
     /// The most that one try of a call can cost: every model of the chain answers, each as often as `repair` allows, and
     /// each answer is billed. A `retry` multiplies it. `None` on overflow or when a model is missing.
     pub fn try_ceiling(&self, models: &std::collections::BTreeMap<String, Model>) -> Option<Money> {
+        if self.repair > REPAIRS_MAX {
+            return None;
+        }
         let mut sum = Money::ZERO;
         for id in &self.chain {
             let model = models.get(id)?;

@@ -39,7 +39,7 @@ pub struct CatalogError {
 
 /// A whole catalog in one file, as a project pins it.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "expected an object with `format` and `providers`")]
+#[serde(deny_unknown_fields, expecting = "an object with `format` and `providers`")]
 struct Lock {
     format: u32,
     providers: Vec<ProviderFacts>,

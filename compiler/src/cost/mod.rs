@@ -3,6 +3,22 @@
 //! [`catalog`] knows prices and limits of models, [`tokens`] counts, [`answer`] bounds what a type may hold, and
 //! [`estimate`] turns a plan into floor, expected cost and ceiling. `docs/cost.md` states the theorem.
 
+pub mod answer;
 pub mod catalog;
+pub mod domain;
+pub mod estimate;
+pub mod findings;
+mod prompt;
+pub mod schedule;
+mod template;
+pub mod tokens;
+pub mod verdict;
 
+pub use answer::derived_output_tokens_max;
 pub use catalog::{Catalog, CatalogError, Day, ModelOptions, Unresolved};
+pub use domain::{Cost, Count, Figure, Origin, Symbol};
+pub use estimate::{Estimate, Node, PromptCost, Rule, estimate, price, price_with};
+pub use findings::Finding;
+pub use prompt::PromptFacts;
+pub use template::TemplateText;
+pub use verdict::{Assumption, Standing, Verdict};

@@ -1,0 +1,136 @@
+//! What one prompt costs: tokens and money of a request, and of a try with all that may be billed in it.
+
+use super::answer::{AnswerSize, answer_size};
+use super::catalog::Catalog;
+use super::domain::{Cost, Count, Figure};
+use super::template::{TemplateText, template_text};
+use super::tokens::tokenizer;
+use pmflow_plan::{CapFidelity, Model, Money, Plan, Prompt, Rates};
+use std::sync::Arc;
+
+/// Facts of a prompt that hold wherever it is called.
+#[derive(Clone, Debug)]
+pub struct PromptFacts {
+    pub text: TemplateText,
+    pub answer: AnswerSize,
+    /// Tokens of one request, everything included; the largest is the one that a last repair sends.
+    pub input_tokens: Count,
+    pub output_tokens: Count,
+    /// Tokens of the constant part and the overhead, by the tokenizer that counts most of them.
+    pub constant_tokens: u64,
+    /// Of one try: every model of the chain, each with its repairs.
+    pub one_try: Cost,
+    /// Requests of one try, at most.
+    pub requests_max: u64,
+}
+
+/// Bytes per token of ordinary prose; only expected costs use it.
+const BYTES_PER_TOKEN: u64 = 4;
+/// No tokenizer in use makes fewer tokens of ordinary text; only floors use it.
+const BYTES_PER_TOKEN_MAX: u64 = 16;
+/// What a model without a schema feature is told about the form of its answer, besides the schema itself.
+const SCHEMA_INSTRUCTION_BYTES_MAX: u64 = 256;
+
+pub fn prompt_facts(prompt: &Prompt, plan: &Plan) -> PromptFacts {
+    let text = template_text(prompt, plan);
+    let answer = answer_size(&prompt.answer, &plan.types);
+    let models: Vec<&Model> = prompt.chain.iter().filter_map(|id| plan.models.get(id)).collect();
+    let constant_tokens = models.iter().map(|model| tokenizer(model).count(&text.constant)).max().unwrap_or(0);
+    let input = input_tokens(prompt, &text, models.first().copied());
+    let output = output_tokens(prompt, &answer);
+    PromptFacts {
+        constant_tokens: constant_tokens.saturating_add(prompt.overhead_tokens_max),
+        one_try: one_try(prompt, plan, input, output),
+        requests_max: (prompt.chain.len() as u64).saturating_mul(u64::from(prompt.repair) + 1),
+        input_tokens: input,
+        output_tokens: output,
+        text,
+        answer,
+    }
+}
+
+/// What a request of the prompt holds besides its texts, at most, over all models of its chain.
+pub fn overhead_tokens_max(prompt: &Prompt, plan: &Plan, catalog: &Catalog) -> u64 {
+    let schema = answer_size(&prompt.answer, &plan.types).schema_bytes_max;
+    let messages = prompt.messages.len() as u64 + u64::from(prompt.system.is_some());
+    let of = |model: &Model| {
+        // A simulated model stands in for any other.
+        let facts = catalog.provider(&model.provider).or_else(|| catalog.provider("anthropic")).map(|facts| &facts.overhead);
+        let (request, message, form) =
+            facts.map_or((16, 16, 664), |facts| (facts.per_request_tokens, facts.per_message_tokens, facts.per_schema_tokens));
+        let told = if model.structured_output { 0 } else { SCHEMA_INSTRUCTION_BYTES_MAX };
+        let schema = if schema == 0 { 0 } else { schema.saturating_add(form).saturating_add(told) };
+        messages.saturating_mul(message).saturating_add(request).saturating_add(schema)
+    };
+    prompt.chain.iter().filter_map(|id| plan.models.get(id)).map(of).max().unwrap_or(0)
+}
+
+fn input_tokens(prompt: &Prompt, text: &TemplateText, first: Option<&Model>) -> Count {
+    let counted = |text: &str| {
+        let by_bytes = text.len() as u64 / BYTES_PER_TOKEN;
+        first.map(tokenizer).filter(|tokenizer| tokenizer.exact()).map_or(by_bytes, |tokenizer| tokenizer.count(text))
+    };
+    // Half of the overhead's bound is what is seen as a rule.
+    let overhead = prompt.overhead_tokens_max / 2;
+    let expected = counted(&text.likely) + text.holes_bytes_expected / BYTES_PER_TOKEN + overhead;
+    let expected = expected.min(prompt.input_tokens_max);
+    Count {
+        least: (text.constant.len() as u64 / BYTES_PER_TOKEN_MAX).min(expected),
+        expected_milli: Some(expected.saturating_mul(1000)),
+        most: prompt.request_input_tokens_max(prompt.repair),
+    }
+}
+
+fn output_tokens(prompt: &Prompt, answer: &AnswerSize) -> Count {
+    let thought = prompt.thinking_tokens_max.unwrap_or(0) / 2;
+    let expected = (answer.bytes_expected / BYTES_PER_TOKEN).max(1).saturating_add(thought).min(prompt.output_tokens_max);
+    Count {
+        least: (answer.bytes_min / BYTES_PER_TOKEN_MAX).min(expected),
+        expected_milli: Some(expected.saturating_mul(1000)),
+        most: Some(prompt.output_tokens_max),
+    }
+}
+
+fn one_try(prompt: &Prompt, plan: &Plan, input: Count, output: Count) -> Cost {
+    let expected = prompt.chain.first().and_then(|id| plan.models.get(id)).and_then(|model| {
+        let rates = model.price.batch.filter(|_| prompt.batch).unwrap_or(model.price.base);
+        amount(rates.input, input.expected_milli? / 1000, rates.output, output.expected_milli? / 1000)
+    });
+    let floors = prompt.chain.iter().filter_map(|id| plan.models.get(id)).filter_map(|model| floor(prompt, model, input, output));
+    let cached = prompt.cache_ms.is_some();
+    Cost {
+        floor: if cached { Money::ZERO } else { floors.min().unwrap_or(Money::ZERO) },
+        expected: expected.map_or(Figure::Overflow, Figure::Known),
+        ceiling: ceiling(prompt, plan),
+    }
+    .ordered()
+}
+
+fn floor(prompt: &Prompt, model: &Model, input: Count, output: Count) -> Option<Money> {
+    let batch = model.price.batch.filter(|_| prompt.batch);
+    let all = model.price.reachable(0).into_iter().chain(batch);
+    let cheapest = |rates: &Rates| rates.input.min(rates.cache_read).min(rates.cache_write);
+    all.filter_map(|rates| amount(cheapest(&rates), input.least, rates.output, output.least)).min()
+}
+
+fn ceiling(prompt: &Prompt, plan: &Plan) -> Figure {
+    let mut figure = prompt.try_ceiling(&plan.models).map_or(Figure::Overflow, Figure::Known);
+    for id in &prompt.chain {
+        let symbol: Option<Arc<str>> = match plan.models.get(id).map(|model| model.output_cap) {
+            None => Some(format!("price({id})").into()),
+            Some(CapFidelity::None) => Some(format!("cap({id})").into()),
+            Some(CapFidelity::Hard | CapFidelity::Soft { .. }) => None,
+        };
+        if let Some(symbol) = symbol {
+            let others = if matches!(figure, Figure::Unbounded(_)) { figure } else { Figure::ZERO };
+            figure = others.add(&Figure::unbounded(&symbol));
+        }
+    }
+    figure
+}
+
+fn amount(input_rate: u64, input: u64, output_rate: u64, output: u64) -> Option<Money> {
+    let input = i128::from(input_rate).checked_mul(i128::from(input))?;
+    let output = i128::from(output_rate).checked_mul(i128::from(output))?;
+    input.checked_add(output).map(Money::from_pico)
+}
