@@ -1,5 +1,9 @@
 //! Tests of the plan crate from outside.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod evaluation;
 mod money;
+mod plans;
+mod samples;
+mod schemas;
 mod values;

@@ -10,6 +10,7 @@ pub const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// Places where JSON may begin that are tried, so that a text of brackets alone stays cheap.
 const STARTS_TRIED_MAX: usize = 200;
+const BYTES_SCANNED_MAX: usize = 32 << 20;
 
 /// The value of a model's answer.
 ///
@@ -86,17 +87,22 @@ fn is_language(line: &str) -> bool {
 
 fn json_among_prose(text: &str) -> Vec<Value> {
     let mut found = Vec::new();
-    let mut place = 0usize;
+    let (mut place, mut scanned) = (0usize, 0usize);
     for _ in 0..STARTS_TRIED_MAX {
         let Some(rest) = text.get(place..) else { break };
         let Some(start) = rest.find(['{', '[']) else { break };
         let Some(from) = rest.get(start..) else { break };
-        match balanced(from).and_then(|end| from.get(..end)).map(|json| (json.len(), Value::parse_json(json))) {
+        let end = balanced(from);
+        scanned += end.unwrap_or(from.len());
+        match end.and_then(|end| from.get(..end)).map(|json| (json.len(), Value::parse_json(json))) {
             Some((length, Ok(value))) => {
                 found.push(value);
                 place += start + length;
             }
             _ => place += start + 1,
+        }
+        if scanned > BYTES_SCANNED_MAX {
+            break;
         }
     }
     found
