@@ -14,7 +14,8 @@ use crate::world::{TODAY, TableWorld};
 use pmflow_compiler::lints::{Levels, LintedFile, lint};
 use pmflow_compiler::problems::position::{Files, Position};
 use pmflow_compiler::problems::{Problem, Problems, Severity};
-use pmflow_compiler::types::check_project;
+use pmflow_compiler::syntax::{Parsed, ast, parse};
+use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World as _};
 
 /// Which problems a file of cases speaks of.
@@ -39,13 +40,34 @@ pub fn blessed(text: &str, judged: Judged) -> String {
     joined(&preamble(text), &all)
 }
 
-/// Everything the compiler says about a project: errors of the checker, and warnings.
+/// What the parser and the lints say about a project.
 pub fn problems_of(world: &TableWorld) -> Problems {
-    let checked = check_project(world, &[TableWorld::ROOT]);
-    let own = checked.files.iter().filter(|file| world.file(file.id).is_some());
-    let files: Vec<LintedFile<'_>> =
-        own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
-    lint(&files, checked.problems.clone(), TODAY, &Levels::default())
+    let mut ids = vec![TableWorld::ROOT];
+    let mut files: Vec<(Source, Parsed)> = Vec::new();
+    while let Some(id) = ids.get(files.len()).copied() {
+        let source = world.source(id);
+        let parsed = parse(id, &source.text);
+        for import in parsed.file.items.iter().filter_map(file_import) {
+            ids.extend(world.import(id, import).ok().filter(|imported| !ids.contains(imported)));
+        }
+        files.push((source, parsed));
+    }
+    let mut found = Problems::default();
+    files.iter().for_each(|(_, parsed)| found.extend(parsed.problems.clone()));
+    let linted = files.iter().map(|(source, parsed)| LintedFile {
+        id: parsed.file.id,
+        text: &source.text,
+        ast: &parsed.file,
+        comments: &parsed.comments,
+    });
+    lint(&linted.collect::<Vec<_>>(), found, TODAY, &Levels::default())
+}
+
+fn file_import(item: &ast::Item) -> Option<&str> {
+    match &item.kind {
+        ast::ItemKind::Import(ast::Import::File { path, .. }) => Some(path),
+        _ => None,
+    }
 }
 
 fn difference(path: &str, section: &Section, judged: Judged) -> Option<String> {
@@ -53,7 +75,8 @@ fn difference(path: &str, section: &Section, judged: Judged) -> Option<String> {
     let found = found(&world, judged);
     let missing = expected.iter().filter(|expectation| !found.iter().any(|problem| expectation.is_met_by(problem)));
     let surplus = found.iter().filter(|problem| !expected.iter().any(|expectation| expectation.is_met_by(problem)));
-    let mut lines: Vec<String> = missing.map(|expectation| format!("  expected, did not come: {}", expectation.shown())).collect();
+    let mut lines: Vec<String> =
+        missing.map(|expectation| format!("  expected, did not come: {}", expectation.shown())).collect();
     lines.extend(surplus.map(|problem| format!("  came, not expected:     {}", problem.shown())));
     (!lines.is_empty()).then(|| format!("{path}:{} {}\n{}", section.line, section.title, lines.join("\n")))
 }
@@ -119,7 +142,13 @@ fn found(world: &TableWorld, judged: Judged) -> Vec<Expectation> {
 fn as_expectation(problem: &Problem, world: &TableWorld, files: &mut Files<'_>) -> Expectation {
     let (start, end) = files.range(problem.span);
     let file = world.file(problem.span.file).map_or("elsewhere", |file| file.name.as_str()).to_owned();
-    Expectation { file, line: start.line, code: problem.code.to_owned(), columns: columns(start, end), words: problem.message.clone() }
+    Expectation {
+        file,
+        line: start.line,
+        code: problem.code.to_owned(),
+        columns: columns(start, end),
+        words: problem.message.clone(),
+    }
 }
 
 fn columns(start: Position, end: Position) -> String {

@@ -1,7 +1,7 @@
 //! Every problem code: its page, its examples, and that something raises it.
 
-use pmflow_compiler::problems::{Explanation, Problems, Severity, Verdict, all, explain, nearest_code};
 use pmflow_compiler::World as _;
+use pmflow_compiler::problems::{Explanation, Problems, Severity, Verdict, all, explain, nearest_code};
 use pmflow_tests::lang::problems_of;
 use pmflow_tests::sections::files;
 use pmflow_tests::world::TableWorld;
@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 fn every_page_has_its_form() {
     for page in all() {
         let form = format!("compiler/src/problems/{}.md", page.code);
-        assert!(!page.title.is_empty() && !page.title.ends_with('.'), "{form}: the first line is `# A title`, without a full stop");
+        assert!(
+            !page.title.is_empty() && !page.title.ends_with('.'),
+            "{form}: the first line is `# A title`, without a full stop"
+        );
         assert!(!page.text.starts_with("```"), "{form}: below the title, some words for the author");
         assert!(page.text.matches("```").count() % 2 == 0, "{form}: a block is not closed");
         for verdict in [Verdict::Bad, Verdict::Good] {
