@@ -46,9 +46,13 @@ fn pages_and_codes_belong_together() {
 
 #[test]
 fn bad_examples_raise_their_code_and_good_ones_nothing() {
-    let wrong: Vec<String> = all().iter().flat_map(wrong_examples).collect();
+    let judged = all().iter().filter(|page| JUDGED.iter().any(|codes| page.code.starts_with(codes)));
+    let wrong: Vec<String> = judged.flat_map(wrong_examples).collect();
     assert!(wrong.is_empty(), "{} examples are wrong:\n\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// What [`problems_of`] can raise: the parser's codes and the warnings.
+const JUDGED: [&str; 2] = ["E00", "W"];
 
 fn wrong_examples(page: &Explanation) -> Vec<String> {
     let mut wrong = Vec::new();
