@@ -11,7 +11,7 @@
 //! ```text
 //! Run::new(plan: Arc<Plan>, plan_id: PlanId, id: RunId, input: Value, options: RunOptions, now: Time) -> (Run, Transition)
 //! Run::apply(&mut self, now: Time, event: Event) -> Transition
-//! Run::recover(plan: Arc<Plan>, stored: Stored, now: Time) -> Result<(Run, Transition), RecoverError>
+//! Run::recover(plan: Arc<Plan>, stored: Stored, options: RunOptions, now: Time) -> Result<(Run, Transition), RecoverError>
 //! Run::outstanding(&self) -> Vec<Command>
 //! ```
 //!
@@ -21,8 +21,24 @@
 pub mod command;
 pub mod event;
 pub mod path;
+pub mod prompts;
+pub mod recover;
+pub mod run;
 pub mod stream;
 pub mod write;
+
+mod endings;
+mod expressions;
+mod failures;
+mod holds;
+mod keys;
+mod owed;
+mod retry;
+mod state;
+mod step_records;
+mod steps;
+mod transitions;
+mod turn;
 
 pub use command::{
     Admission, ApprovalRequest, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall, Pull,
@@ -30,6 +46,8 @@ pub use command::{
 };
 pub use event::{Event, Finish, Row};
 pub use path::{Path, RunId};
+pub use recover::RecoverError;
+pub use run::{Run, RunOptions};
 pub use write::{
     ApprovalRow, BindingRow, Counters, InstanceEnd, InstanceRow, InstanceStatus, LedgerRow, OutputRow, RunRow, RunStatus,
     StepRow, StepStatus, Stored, Write,

@@ -28,6 +28,16 @@ impl Path {
         Path(format!("{}/{}", self.0, escaped(name)).into())
     }
 
+    /// A step by its path below this instance, whose names are escaped already.
+    pub(crate) fn below(&self, local: &str) -> Path {
+        Path(format!("{}/{local}", self.0).into())
+    }
+
+    /// True of every instance and step under this one.
+    pub(crate) fn holds(&self, other: &Path) -> bool {
+        other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// An item of the loop at this path, or a pass of the repeat.
     pub fn item(&self, key: &str) -> Path {
         Path(format!("{}[{}]", self.0, escaped(key)).into())
@@ -59,7 +69,7 @@ impl std::fmt::Display for RunId {
 }
 
 /// Keys are data: what has a meaning in a path, and what cannot be printed, is written as `%` and its code.
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for character in name.chars() {
         match character {

@@ -1,0 +1,60 @@
+//! Failures that the engine itself finds.
+
+use crate::Path;
+use pmflow_plan::{Failure, FailureClass, Money};
+
+pub(crate) fn expression(what: &str, reason: impl std::fmt::Display) -> Failure {
+    Failure::not_sent(FailureClass::Expression, format!("{what} could not be worked out: {reason}"))
+}
+
+pub(crate) fn damaged_plan(path: &Path) -> Failure {
+    Failure::not_sent(FailureClass::InvalidInput, format!("`{path}` is not in the plan that this run is pinned to"))
+}
+
+pub(crate) fn missing(kind: &str, name: &str) -> Failure {
+    Failure::not_sent(FailureClass::InvalidInput, format!("the plan has no {kind} `{name}`"))
+}
+
+pub(crate) fn too_deep() -> Failure {
+    Failure::not_sent(FailureClass::InvalidInput, "steps are nested deeper than a run can follow")
+}
+
+pub(crate) fn process_died() -> Failure {
+    Failure::unknown(
+        FailureClass::UnknownOutcome,
+        "the process ended while this call was under way, so nobody knows whether it was answered; it is made again",
+    )
+}
+
+pub(crate) fn timed_out(what: &str, milliseconds: u64) -> Failure {
+    Failure::not_sent(FailureClass::Timeout, format!("{what} did not end within its timeout of {}", duration(milliseconds)))
+}
+
+pub(crate) fn duplicate_key(key: &str) -> Failure {
+    Failure::not_sent(
+        FailureClass::InvalidInput,
+        format!("another item of this loop has the key `{key}` already; every item needs a key of its own"),
+    )
+}
+
+pub(crate) fn too_many_items(most: u64) -> Failure {
+    Failure::not_sent(FailureClass::InvalidInput, format!("the loop has more than the {most} items that the plan allows"))
+}
+
+pub(crate) fn budget(prompt: &str, hold: Option<Money>, left: Option<Money>) -> Failure {
+    let asked = hold.map_or_else(|| "an amount beyond all numbers".to_owned(), |hold| hold.to_string());
+    let left = left.map_or_else(|| "nothing".to_owned(), |left| left.to_string());
+    Failure::not_sent(
+        FailureClass::Budget,
+        format!("`{prompt}` may cost {asked} and {left} of the run's budget is left; raise the budget and resume the run"),
+    )
+}
+
+fn duration(milliseconds: u64) -> String {
+    match milliseconds {
+        ms if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{ms} ms"),
+    }
+}

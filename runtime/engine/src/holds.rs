@@ -1,0 +1,180 @@
+//! Money: what is held before a call is sent, and what becomes of it.
+
+use crate::expressions::DAY_MICROSECONDS;
+use crate::state::{Ending, PromptPhase, PromptState, StepState};
+use crate::steps::Sent;
+use crate::turn::{At, Turn};
+use crate::write::LedgerRow;
+use crate::{CallId, Command, Write, failures, prompts};
+use pmflow_ledger::{Entry, Reservation};
+use pmflow_plan::{Billing, CapFidelity, Model, Money, OnExceed, Prompt, Usage};
+
+/// What became of the first in the queue.
+enum Grant {
+    Sent,
+    /// Others go before it only when they cannot go at all.
+    Waiting,
+    /// It left the queue, or the run ends.
+    Gone,
+}
+
+impl<'a> Turn<'a> {
+    /// Sends what waits for its hold, in order, while it fits. True when anything changed.
+    pub fn grant_queued(&mut self) -> bool {
+        let mut changed = false;
+        let tickets: Vec<u64> = self.state.queue.keys().copied().collect();
+        for ticket in tickets {
+            let Some((instance, local)) = self.state.queue.get(&ticket).cloned() else { continue };
+            if self.halted(&instance) {
+                continue;
+            }
+            match self.locate(&instance, &local).map(|at| self.grant(&at, ticket)) {
+                Some(Grant::Waiting) => break,
+                Some(Grant::Sent | Grant::Gone) => changed = true,
+                None => {
+                    self.state.queue.remove(&ticket);
+                }
+            }
+        }
+        changed
+    }
+
+    fn grant(&mut self, at: &At<'a>, ticket: u64) -> Grant {
+        let Some(StepState::Prompt(state)) = self.entry(at).map(|entry| entry.state.clone()) else {
+            self.state.queue.remove(&ticket);
+            return Grant::Gone;
+        };
+        let Some(prompt) = self.prompt(at) else {
+            self.state.queue.remove(&ticket);
+            self.fail(at, failures::damaged_plan(&at.path()), false);
+            return Grant::Gone;
+        };
+        let mut asked = None;
+        for position in state.model..u32::try_from(prompt.chain.len()).unwrap_or(u32::MAX) {
+            let state = at_model(&state, position);
+            let Some(hold) = self.hold_of(prompt, &state) else { continue };
+            asked = asked.or(Some(hold));
+            match self.state.account.reserve(hold) {
+                Reservation::Granted(entry) => return self.send_prompt(at, ticket, state, entry),
+                Reservation::Waiting => return Grant::Waiting,
+                Reservation::Refused => {}
+            }
+        }
+        self.refuse(prompt, asked);
+        Grant::Gone
+    }
+
+    /// The ceiling of the next request; none when its model is unknown or the amount is beyond all numbers.
+    fn hold_of(&self, prompt: &Prompt, state: &PromptState) -> Option<Money> {
+        let model = self.plan.models.get(prompt.chain.get(state.model as usize)?)?;
+        prompt.request_ceiling(model, prompts::repairs_before(state.invalid.as_ref()))
+    }
+
+    fn send_prompt(&mut self, at: &At<'a>, ticket: u64, state: PromptState, entry: Entry) -> Grant {
+        self.state.queue.remove(&ticket);
+        let hold = entry.held;
+        let attempt = self.next_attempt(at);
+        let sent = self.sent(at, &state, attempt, hold);
+        match sent.and_then(|sent| Ok((self.model_call(at, &state, &sent)?, sent))) {
+            Ok((call, sent)) => {
+                let phase = PromptPhase::InFlight { hold, sent_at: self.now };
+                self.enter(at, StepState::Prompt(PromptState { phase, ..state }));
+                self.state.counters.model_calls += 1;
+                self.write_ledger(entry, Some(&sent), None);
+                self.commands.push(Command::CallModel(call));
+                Grant::Sent
+            }
+            Err(failure) => {
+                let released = self.state.account.release(hold);
+                debug_assert!(released.is_ok(), "what was just held can be released");
+                self.end_prompt(at, failure, Default::default());
+                Grant::Gone
+            }
+        }
+    }
+
+    /// No model of the chain can ever be paid below the limit: the run stops, or is suspended, as the flow says. The
+    /// step stays as it is, so that a raised limit lets it go on.
+    fn refuse(&mut self, prompt: &Prompt, asked: Option<Money>) {
+        let failure = failures::budget(&prompt.name, asked, self.state.account.available());
+        let on_exceed = self.plan.flows.get(&self.plan.flow).map(|flow| flow.settings.budget.on_exceed);
+        self.end_with(match on_exceed {
+            Some(OnExceed::Suspend) => Ending::Suspended { failure: Some(failure) },
+            _ => Ending::Failed { failure },
+        });
+    }
+
+    /// The price of an answer becomes the charge. Counts that are missing are charged at their bound.
+    pub fn settle_call(&mut self, call: &Sent, usage: &Usage) -> Money {
+        let model = self.plan.models.get(&call.model);
+        let price = model.and_then(|model| priced(model, call, usage, self.now)).unwrap_or(call.hold);
+        let entry = self.state.account.settle(call.hold, price);
+        self.state.counters.input_tokens += [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens]
+            .iter()
+            .fold(0u64, |sum, tokens| sum.saturating_add(tokens.unwrap_or(0)));
+        self.state.counters.output_tokens += usage.output_tokens.unwrap_or(0);
+        self.write_ledger(entry.expect("the hold of a call in flight is in the account"), Some(call), Some(*usage));
+        price
+    }
+
+    /// A call that failed: released with proof that nothing was billed, unknown without. Returns what it is charged.
+    pub fn drop_call(&mut self, call: &Sent, billing: Billing) -> Money {
+        let entry = match billing {
+            Billing::NotSent | Billing::NotBilled => self.state.account.release(call.hold),
+            Billing::Unknown => self.state.account.unknown(call.hold),
+        };
+        let entry = entry.expect("the hold of a call in flight is in the account");
+        let charged = entry.charged;
+        self.write_ledger(entry, Some(call), None);
+        charged
+    }
+
+    fn write_ledger(&mut self, entry: Entry, call: Option<&Sent>, usage: Option<Usage>) {
+        self.touch_run();
+        self.writes.push(Write::Ledger(LedgerRow {
+            entry,
+            call: call.map(|call| call.call.clone()),
+            prompt: call.map(|call| call.prompt.clone()),
+            model: call.map(|call| call.model.clone()),
+            usage,
+            idempotency_key: call.map(|call| call.idempotency_key.clone()),
+            at: self.now,
+        }));
+    }
+
+    pub fn raise_limit(&mut self, limit: Money) {
+        if let Ok(entry) = self.state.account.raise_limit(limit) {
+            self.write_ledger(entry, None, None);
+        }
+    }
+
+    /// Corrects a charge that was unknown. Changes nothing when the account has no such charge.
+    pub fn reconcile(&mut self, call: CallId, held: Money, actual: Money, usage: Option<Usage>) {
+        if let Ok(entry) = self.state.account.reconcile(held, actual) {
+            self.touch_run();
+            let row =
+                LedgerRow { entry, call: Some(call), prompt: None, model: None, usage, idempotency_key: None, at: self.now };
+            self.writes.push(Write::Ledger(row));
+        }
+    }
+}
+
+/// The state as it begins with another model of the chain.
+fn at_model(state: &PromptState, position: u32) -> PromptState {
+    if position == state.model {
+        return state.clone();
+    }
+    PromptState { model: position, tried: 0, repaired: 0, put_off: 0, phase: state.phase.clone(), invalid: None }
+}
+
+fn priced(model: &Model, call: &Sent, usage: &Usage, now: crate::Time) -> Option<Money> {
+    let day = i32::try_from(now.div_euclid(DAY_MICROSECONDS)).ok()?;
+    let cached = usage.cache_read_tokens.unwrap_or(0).saturating_add(usage.cache_write_tokens.unwrap_or(0));
+    // The bound is on all input together: what is reported as cached is no part of what is not reported.
+    let input_bound = call.input_tokens_max.saturating_sub(cached);
+    let slack = match model.output_cap {
+        CapFidelity::Soft { slack_tokens } => slack_tokens,
+        CapFidelity::Hard | CapFidelity::None => 0,
+    };
+    model.price_usage(usage, day, input_bound, call.output_tokens_max.saturating_add(slack))
+}

@@ -1,0 +1,424 @@
+//! What a run remembers: instances and the state of their steps.
+
+use crate::path::{Path, RunId};
+use crate::write::{Counters, InstanceRow, InstanceStatus, RunRow, RunStatus};
+use crate::{Row, Time};
+use pmflow_ledger::Account;
+use pmflow_plan::{Block, Failure, Flow, Money, Plan, PlanId, Step, StepKind, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Blocks nested deeper than this fail their step instead of exhausting the stack.
+pub(crate) const NESTING_MAX: usize = 100;
+
+/// The whole of a run in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub id: RunId,
+    pub plan_id: PlanId,
+    pub root: Path,
+    pub status: RunStatus,
+    pub sequence: u64,
+    pub created_at: Time,
+    pub changed_at: Time,
+    pub ended_at: Option<Time>,
+    pub failure: Option<Failure>,
+    pub account: Account,
+    pub counters: Counters,
+    pub input: Value,
+    pub ending: Option<Ending>,
+    pub next_ticket: u64,
+    pub instances: BTreeMap<Path, Instance>,
+    /// Prompts that wait for their hold, by ticket. Rebuilt by a recovery.
+    pub queue: BTreeMap<u64, (Path, String)>,
+    /// Calls and admissions whose answer is awaited before the run may end. Rebuilt by a recovery.
+    pub in_flight: u64,
+}
+
+/// Why nothing new starts; the run ends when what is under way has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ending {
+    Cancelled {
+        by: String,
+    },
+    Suspended {
+        failure: Option<Failure>,
+    },
+    Failed {
+        failure: Failure,
+    },
+    /// The author's `stop`.
+    Stopped,
+}
+
+/// The part of [`State`] that the run's row keeps as the engine's own.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunMemory {
+    pub format: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    pub next_ticket: u64,
+}
+
+pub(crate) const STATE_FORMAT: u32 = 1;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub path: Path,
+    pub parent: Option<Parent>,
+    pub index: u64,
+    pub status: InstanceStatus,
+    pub started_at: Time,
+    pub memory: Memory,
+    pub bindings: BTreeMap<String, Value>,
+    /// Bindings that have rows of their own.
+    pub external: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    pub instance: Path,
+    /// The loop or the call, below the parent's path.
+    pub step: String,
+}
+
+/// What an instance's row keeps as the engine's own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Memory {
+    pub format: u32,
+    pub body: BlockRef,
+    /// Prefix of the order of its outputs.
+    pub order: String,
+    /// Prefix of its steps' places in the source.
+    pub place: String,
+    /// The flow instance whose outputs its outputs are.
+    pub owner: Path,
+    /// Distance from the root.
+    pub depth: u32,
+    /// By path below the instance; a step that has not started is not there.
+    pub steps: BTreeMap<String, StepEntry>,
+    /// Bindings small enough to be kept here.
+    pub inline: BTreeMap<String, Value>,
+    /// It failed: nothing new starts in it or below it, and it ends when what is under way has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failure>,
+    /// Of a flow with a timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Time>,
+}
+
+/// A block of the plan: a flow's body, or one nested in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BlockRef {
+    pub flow: String,
+    pub hops: Vec<(u32, Arm)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Arm {
+    /// The body of a loop, a `repeat` or a `parallel`.
+    Body,
+    Then,
+    Otherwise,
+    /// Of a `match`, by position.
+    Case(u32),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepEntry {
+    pub started_at: Time,
+    /// Sendings, and records, so far.
+    pub attempt: u32,
+    /// Counts fresh beginnings after a resume; part of what makes an idempotency key.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
+    pub state: StepState,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StepState {
+    Done,
+    /// Starts over when the run is resumed.
+    Failed(Failure),
+    /// Failed, and may start again.
+    Again,
+    Prompt(PromptState),
+    Operation(OperationState),
+    Flow(FlowState),
+    Read(ReadState),
+    Loop(LoopState),
+    /// An `if`, a `match`, or the `else` of an approval.
+    Branch(Arm),
+    Repeat(RepeatState),
+    Parallel,
+    Wait {
+        until: Time,
+    },
+    Approval {
+        text: Arc<str>,
+        until: Option<Time>,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PromptState {
+    /// Position in the chain.
+    pub model: u32,
+    /// Tries of this model that failed.
+    pub tried: u32,
+    /// Repairs asked for within this try.
+    pub repaired: u32,
+    /// Times that this model said to come back later, which costs no try.
+    pub put_off: u32,
+    pub phase: PromptPhase,
+    /// What the next sending has to repair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<Invalid>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PromptPhase {
+    Cache,
+    /// Waits for its hold.
+    Queued {
+        ticket: u64,
+    },
+    InFlight {
+        hold: Money,
+        sent_at: Time,
+    },
+    Backoff {
+        until: Time,
+    },
+}
+
+/// An answer that did not fit, with what was wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Invalid {
+    pub answer: String,
+    pub problem: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperationState {
+    pub tried: u32,
+    pub put_off: u32,
+    /// None: in flight.
+    pub backoff: Option<Time>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlowState {
+    pub tried: u32,
+    pub child: Path,
+    /// The called flow is done; its outputs are being collected.
+    pub gathering: bool,
+    pub backoff: Option<Time>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadState {
+    pub pull: u64,
+    pub tried: u32,
+    pub backoff: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoopState {
+    /// The position of the next item to be inserted.
+    pub next_index: u64,
+    pub done: u64,
+    pub failed: u64,
+    /// Rows read from a streamed source.
+    pub read: u64,
+    /// Rows that entered each stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entered: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    pub exhausted: bool,
+    /// Pulls made so far.
+    pub pull: u64,
+    /// The last pull has not been answered.
+    pub pulling: bool,
+    pub tried: u32,
+    pub backoff: Option<Time>,
+    /// Batches inserted so far.
+    pub batch: u64,
+    /// Items of the last batch, position and path, while the store has not said which it refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admitting: Vec<(u64, Path)>,
+    pub gathering: bool,
+    /// Started and not ended; rebuilt by a recovery.
+    #[serde(skip)]
+    pub running: u64,
+    /// Admitted and not started, by position; rebuilt by a recovery.
+    #[serde(skip)]
+    pub waiting: BTreeMap<u64, Path>,
+    /// The items of a loop over a list; worked out again after a recovery.
+    #[serde(skip)]
+    pub items: Option<Arc<Vec<Row>>>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RepeatState {
+    pub pass: u64,
+    /// What `set` gave; taken over when the pass ends.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub next: BTreeMap<String, Value>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Instance {
+    /// The path of a step that stands at `local` below this instance.
+    pub fn step_path(&self, local: &str) -> Path {
+        self.path.below(local)
+    }
+
+    /// The step of a path that an event brought back.
+    pub fn local<'p>(&self, step: &'p Path) -> Option<&'p str> {
+        step.as_str().strip_prefix(self.path.as_str())?.strip_prefix('/')
+    }
+
+    pub fn place(&self, local: &str) -> String {
+        format!("{}/{}", self.memory.place, without_keys(local))
+    }
+
+    pub fn entry(&self, local: &str) -> Option<&StepEntry> {
+        self.memory.steps.get(local)
+    }
+
+    pub fn entry_mut(&mut self, local: &str) -> Option<&mut StepEntry> {
+        self.memory.steps.get_mut(local)
+    }
+
+    pub fn loop_mut(&mut self, local: &str) -> Option<&mut LoopState> {
+        match self.entry_mut(local).map(|entry| &mut entry.state) {
+            Some(StepState::Loop(state)) => Some(state),
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    pub fn row(&self, plan: &Plan) -> RunRow {
+        let memory = RunMemory { format: STATE_FORMAT, ending: self.ending.clone(), next_ticket: self.next_ticket };
+        RunRow {
+            id: self.id.clone(),
+            plan: self.plan_id.clone(),
+            flow: plan.flow.clone(),
+            status: self.status,
+            sequence: self.sequence,
+            created_at: self.created_at,
+            changed_at: self.changed_at,
+            ended_at: self.ended_at,
+            failure: self.failure.clone(),
+            account: self.account,
+            counters: self.counters,
+            input: self.input.clone(),
+            state: serde_json::to_string(&memory).expect("a run's memory is plain data"),
+        }
+    }
+}
+
+impl Instance {
+    pub fn row(&self) -> InstanceRow {
+        let mut memory = self.memory.clone();
+        let inline = self.bindings.iter().filter(|(name, _)| !self.external.contains(*name));
+        memory.inline = inline.map(|(name, value)| (name.clone(), value.clone())).collect();
+        InstanceRow {
+            path: self.path.clone(),
+            parent: self.parent.as_ref().map(|parent| parent.instance.clone()),
+            parent_step: self.parent.as_ref().map(|parent| parent.instance.below(&parent.step)),
+            index: self.index,
+            status: self.status,
+            state: serde_json::to_string(&memory).expect("an instance's memory is plain data"),
+            started_at: self.started_at,
+        }
+    }
+}
+
+impl StepState {
+    /// An outside call or an insertion whose answer must come before the run may end.
+    pub fn in_flight(&self) -> bool {
+        match self {
+            StepState::Prompt(state) => matches!(state.phase, PromptPhase::InFlight { .. }),
+            StepState::Operation(state) => state.backoff.is_none(),
+            StepState::Loop(state) => !state.admitting.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+impl BlockRef {
+    pub fn flow(name: &str) -> BlockRef {
+        BlockRef { flow: name.to_owned(), hops: Vec::new() }
+    }
+
+    pub fn nested(&self, step: u32, arm: Arm) -> BlockRef {
+        let mut hops = self.hops.clone();
+        hops.push((step, arm));
+        BlockRef { flow: self.flow.clone(), hops }
+    }
+
+    pub fn resolve<'p>(&self, plan: &'p Plan) -> Option<(&'p Flow, &'p Block)> {
+        let flow = plan.flows.get(&self.flow)?;
+        let mut block = &flow.body;
+        for (position, arm) in &self.hops {
+            block = nested_block(block.steps.get(*position as usize)?, *arm)?;
+        }
+        Some((flow, block))
+    }
+}
+
+/// The block of a step that an arm names.
+pub(crate) fn nested_block(step: &Step, arm: Arm) -> Option<&Block> {
+    match (&step.kind, arm) {
+        (StepKind::If { then, .. }, Arm::Then) => Some(then),
+        (StepKind::If { otherwise, .. }, Arm::Otherwise) => Some(otherwise),
+        (StepKind::Match { arms, .. }, Arm::Case(position)) => arms.get(position as usize).map(|(_, block)| block),
+        (StepKind::Match { otherwise, .. }, Arm::Otherwise) => otherwise.as_ref(),
+        (StepKind::For(each), Arm::Body) => Some(&each.body),
+        (StepKind::Repeat { body, .. } | StepKind::Parallel { body }, Arm::Body) => Some(body),
+        (StepKind::Approve(approve), Arm::Otherwise) => approve.otherwise.as_ref(),
+        _ => None,
+    }
+}
+
+/// `draft[0]/write` → `draft/write`.
+pub(crate) fn without_keys(path: &str) -> String {
+    let mut inside = false;
+    path.chars()
+        .filter(|character| {
+            let kept = !inside && *character != '[';
+            inside = (inside || *character == '[') && *character != ']';
+            kept
+        })
+        .collect()
+}
+
+/// A number as text that sorts like the number: its digits after how many there are.
+pub(crate) fn ordinal(number: u64) -> String {
+    let digits = number.to_string();
+    let count = u8::try_from(digits.len()).expect("a 64-bit number has at most twenty digits");
+    format!("{}{digits}", char::from(b'a' + count - 1))
+}

@@ -1,0 +1,45 @@
+use crate::step_records::Detail;
+use crate::turn::{At, Turn};
+use crate::{CallId, Finish};
+use pmflow_plan::schema::parse_answer;
+use pmflow_plan::{Failure, FailureClass, Usage, Value};
+
+impl<'a> Turn<'a> {
+    /// A model answered. It is billed whatever the answer is worth.
+    pub fn on_model_answered(&mut self, call: &CallId, text: String, finish: &Finish, usage: Usage) {
+        let Some((at, sent, sent_at)) = self.sent_prompt(call) else { return };
+        let cost = self.settle_call(&sent, &usage);
+        let detail = Detail {
+            started_at: Some(sent_at),
+            model: Some(sent.model),
+            usage: Some(usage),
+            cost: Some(cost),
+            ..Detail::default()
+        };
+        match self.usable(&at, &text, finish) {
+            Ok(value) => self.prompt_answered(&at, value, detail),
+            Err(failure) if failure.class == FailureClass::InvalidOutput => self.prompt_unusable(&at, text, failure, detail),
+            Err(failure) => self.prompt_failed(&at, failure, detail),
+        }
+    }
+
+    fn usable(&self, at: &At<'a>, text: &str, finish: &Finish) -> Result<Value, Failure> {
+        let Some(prompt) = self.prompt(at) else { return Err(crate::failures::damaged_plan(&at.path())) };
+        match finish {
+            Finish::Complete => parse_answer(&prompt.answer, &self.context.types, text).map_err(|mismatch| {
+                let message = format!("the answer of `{}` does not fit: {mismatch}", prompt.name);
+                Failure::unknown(FailureClass::InvalidOutput, message)
+            }),
+            Finish::Truncated => {
+                let cap = prompt.output_tokens_max;
+                let message =
+                    format!("the answer of `{}` was cut off at its cap of {cap} tokens; raise `max_output`", prompt.name);
+                Err(Failure::unknown(FailureClass::InvalidOutput, message))
+            }
+            Finish::Refused => {
+                let said = if text.is_empty() { String::new() } else { format!(": {text}") };
+                Err(Failure::unknown(FailureClass::Refusal, format!("the model declined to answer `{}`{said}", prompt.name)))
+            }
+        }
+    }
+}
