@@ -1,5 +1,6 @@
 //! The tests that are data, run.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod examples;
 mod lang;
 mod problems;

@@ -45,7 +45,7 @@ fn found(text: &str) -> Vec<(&'static str, std::ops::Range<usize>)> {
     static FORMS: OnceLock<Vec<(&str, Regex)>> = OnceLock::new();
     let forms = FORMS.get_or_init(|| {
         let form = |(whose, pattern): (&'static str, &str)| {
-            (whose, Regex::new(pattern).expect("the patterns of this table are regular expressions"))
+            (whose, Regex::new(&format!("(?-u){pattern}")).expect("the patterns of this table are regular expressions"))
         };
         KEY_FORMS.into_iter().map(form).collect()
     });
