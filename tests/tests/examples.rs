@@ -1,7 +1,7 @@
 //! The example flows: what a user reads first is free of warnings.
 
 use pmflow_compiler::World as _;
-use pmflow_compiler::problems::render::human;
+use pmflow_compiler::problems::render::{Human, github, human, json, sarif};
 use pmflow_tests::lang::problems_of;
 use pmflow_tests::sections::SectionFile;
 use pmflow_tests::world::TableWorld;
@@ -39,3 +39,25 @@ fn name(path: &Path) -> String {
 fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
+
+/// Every half-typed file ends in messages that can be shown in every form.
+#[test]
+fn every_prefix_of_an_example_is_judged() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples");
+    let flows = children(&root).into_iter().filter(|path| path.is_dir()).flat_map(|folder| children(&folder));
+    for path in flows.filter(|path| path.extension().is_some_and(|end| end == "pmflow")) {
+        let whole = text(&path);
+        for end in (0..whole.len()).step_by(PREFIX_STEP).map(|end| whole.floor_char_boundary(end)) {
+            let world = TableWorld { files: vec![SectionFile { name: name(&path), text: whole[..end].to_owned() }] };
+            let problems = problems_of(&world);
+            let read = |file| world.source(file);
+            let shown = human(&problems, &read, Human { columns: 40, ..Human::default() });
+            assert_eq!(shown.is_empty(), problems.all.is_empty());
+            assert_eq!(github(&problems, &read).lines().count(), problems.all.len());
+            assert!(json(&problems, &read).starts_with('{') && sarif(&problems, &read).starts_with('{'));
+        }
+    }
+}
+
+/// A prime, so that the prefixes end at every kind of place.
+const PREFIX_STEP: usize = 29;

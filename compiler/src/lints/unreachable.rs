@@ -34,13 +34,9 @@ impl Visitor for Finder<'_> {
     }
 
     fn step(&mut self, step: &Step) {
-        match &step.kind {
-            StepKind::If { condition, otherwise: Some(Otherwise::If(next)), .. } => self.same_condition(condition, next),
-            StepKind::Match { arms, .. } => {
-                let patterns: Vec<Span> = arms.iter().flat_map(|arm| &arm.patterns).map(|pattern| pattern.span).collect();
-                self.same_patterns(&patterns);
-            }
-            _ => {}
+        // The same for `match` is an error, and the checker's.
+        if let StepKind::If { condition, otherwise: Some(Otherwise::If(next)), .. } = &step.kind {
+            self.same_condition(condition, next);
         }
     }
 }
@@ -55,7 +51,11 @@ impl Finder<'_> {
         let mut next = Some(next);
         while let Some(Step { kind: StepKind::If { condition: later, otherwise, .. }, .. }) = next {
             if !self.written(later.span).is_empty() && self.written(later.span) == self.written(condition.span) {
-                self.found.push(taken("this branch is never taken", later.span, condition.span));
+                self.found.push(
+                    Problem::new("W0104", later.span, "this branch is never taken")
+                        .related(condition.span, "the same was asked here")
+                        .help("delete it, or correct one of the two"),
+                );
                 return;
             }
             next = match otherwise {
@@ -64,19 +64,6 @@ impl Finder<'_> {
             };
         }
     }
-
-    fn same_patterns(&mut self, patterns: &[Span]) {
-        for (index, later) in patterns.iter().enumerate() {
-            let before = patterns.iter().take(index).find(|before| self.written(**before) == self.written(*later));
-            if let Some(before) = before.filter(|_| !self.written(*later).is_empty()) {
-                self.found.push(taken("this pattern is never matched", *later, *before));
-            }
-        }
-    }
-}
-
-fn taken(message: &str, later: Span, before: Span) -> Problem {
-    Problem::new("W0104", later, message).related(before, "the same was asked here").help("delete it, or correct one of the two")
 }
 
 /// Whether nothing after the step in its block is ever reached.
