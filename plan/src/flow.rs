@@ -205,22 +205,48 @@ pub enum StepKind {
     /// Rows from outside. When `streamed`, nothing happens here: the one loop that uses it pulls the rows.
     Source(Source),
     /// A pure value, bound to the step's name.
-    Let { value: Expr },
+    Let {
+        value: Expr,
+    },
     /// One prompt, operation or flow; its result is bound to the step's name.
     Call(Call),
-    If { condition: Expr, #[serde(default, skip_serializing_if = "Option::is_none")] likely_percent: Option<u32>, then: Block, otherwise: Block },
+    If {
+        condition: Expr,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        likely_percent: Option<u32>,
+        then: Block,
+        otherwise: Block,
+    },
     /// On an enum or another value; arms by the value's text.
-    Match { value: Expr, arms: Vec<(String, Block)>, otherwise: Option<Block> },
+    Match {
+        value: Expr,
+        arms: Vec<(String, Block)>,
+        otherwise: Option<Block>,
+    },
     For(For),
-    Repeat { up_to: u64, condition: Expr, body: Block },
+    Repeat {
+        up_to: u64,
+        condition: Expr,
+        body: Block,
+    },
     /// Gives a variable carried by the enclosing `repeat` its next value.
-    Set { variable: String, value: Expr },
-    Parallel { body: Block },
+    Set {
+        variable: String,
+        value: Expr,
+    },
+    Parallel {
+        body: Block,
+    },
     /// A durable timer.
     Wait(Wait),
     Approve(Approve),
-    Output { value: Expr, tags: Vec<Expr> },
-    Fail { text: Expr },
+    Output {
+        value: Expr,
+        tags: Vec<Expr>,
+    },
+    Fail {
+        text: Expr,
+    },
     Stop,
 }
 
@@ -247,7 +273,10 @@ pub struct Source {
 pub enum SourceFrom {
     File(FileSource),
     /// A connector's source: the operation's full name and its arguments.
-    Operation { operation: String, arguments: BTreeMap<String, Expr> },
+    Operation {
+        operation: String,
+        arguments: BTreeMap<String, Expr>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -517,13 +546,22 @@ pub enum Body {
 pub enum Paging {
     None,
     /// `next: body.offset`, read as `page.cursor`; none, an absent value or `""` ends it.
-    Cursor { next: Expr },
+    Cursor {
+        next: Expr,
+    },
     /// `page.number`, from `first`; ends with an empty page, or when `next` (a bool) is given and false.
-    Number { first: i64, next: Option<Expr> },
+    Number {
+        first: i64,
+        next: Option<Expr>,
+    },
     /// `page.offset`, the rows read so far; ends with an empty page.
-    Offset { next: Option<Expr> },
+    Offset {
+        next: Option<Expr>,
+    },
     /// The `Link: <…>; rel="next"` header, or a whole next address given by an expression.
-    Link { next: Option<Expr> },
+    Link {
+        next: Option<Expr>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -45,7 +45,9 @@ pub enum Api {
 pub enum CapFidelity {
     Hard,
     /// At most so many tokens above the cap.
-    Soft { slack_tokens: u64 },
+    Soft {
+        slack_tokens: u64,
+    },
     None,
 }
 
@@ -130,7 +132,9 @@ pub struct Prompt {
 pub enum Overflow {
     Reject,
     /// Shorten this parameter until the text fits.
-    Truncate { parameter: String },
+    Truncate {
+        parameter: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,15 +155,14 @@ pub enum Role {
 /// byte-level tokenizer never makes more tokens than bytes.
 pub const REPAIR_NOTE_BYTES_MAX: u64 = 512;
 
-/// More repairs than this are a slip, and have no ceiling.
-pub const REPAIRS_MAX: u32 = 100;
-
 impl Prompt {
-    /// The bound on the input of a request after so many answers that did not fit: each is sent again, with a note.
-    /// `None` on overflow.
+    /// The bound on the input of a first request, or of one that asks again after an answer that did not fit: the last
+    /// such answer is sent again, with a note. `None` on overflow.
     pub fn request_input_tokens_max(&self, repairs_before: u32) -> Option<u64> {
-        let again = self.output_tokens_max.checked_add(REPAIR_NOTE_BYTES_MAX)?;
-        self.input_tokens_max.checked_add(again.checked_mul(u64::from(repairs_before))?)
+        if repairs_before == 0 {
+            return Some(self.input_tokens_max);
+        }
+        self.input_tokens_max.checked_add(self.output_tokens_max)?.checked_add(REPAIR_NOTE_BYTES_MAX)
     }
 
     /// The most that one request can cost: what is held before it is sent.
@@ -170,15 +173,11 @@ impl Prompt {
     /// The most that one try of a call can cost: every model of the chain answers, each as often as `repair` allows, and
     /// each answer is billed. A `retry` multiplies it. `None` on overflow or when a model is missing.
     pub fn try_ceiling(&self, models: &std::collections::BTreeMap<String, Model>) -> Option<Money> {
-        if self.repair > REPAIRS_MAX {
-            return None;
-        }
         let mut sum = Money::ZERO;
         for id in &self.chain {
             let model = models.get(id)?;
-            for repairs_before in 0..=self.repair {
-                sum = sum.checked_add(self.request_ceiling(model, repairs_before)?)?;
-            }
+            let repairs = self.request_ceiling(model, 1)?.checked_mul(i128::from(self.repair))?;
+            sum = sum.checked_add(self.request_ceiling(model, 0)?)?.checked_add(repairs)?;
         }
         Some(sum)
     }
@@ -224,7 +223,8 @@ impl Model {
         let total = input.checked_add(read)?.checked_add(write)?;
         let rates = self.price.at(day, total);
         let mut pico: i128 = 0;
-        for (tokens, rate) in [(input, rates.input), (read, rates.cache_read), (write, rates.cache_write), (output, rates.output)] {
+        for (tokens, rate) in [(input, rates.input), (read, rates.cache_read), (write, rates.cache_write), (output, rates.output)]
+        {
             pico = pico.checked_add(i128::from(tokens).checked_mul(i128::from(rate))?)?;
         }
         Some(Money::from_pico(pico))

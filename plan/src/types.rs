@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 pub enum Type {
     Text(TextBounds),
     /// 64-bit, both ends inclusive.
-    Int { min: Option<i64>, max: Option<i64> },
+    Int {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
     Float,
     Bool,
     Money,
@@ -20,7 +23,10 @@ pub enum Type {
     Json,
     /// A credential; only a connector's authentication may read it.
     Secret,
-    List { of: Box<Type>, max: Option<u64> },
+    List {
+        of: Box<Type>,
+        max: Option<u64>,
+    },
     /// `{text: T}`
     Map(Box<Type>),
     Optional(Box<Type>),

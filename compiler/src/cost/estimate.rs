@@ -87,7 +87,8 @@ pub struct PromptCost {
 /// Blocks nested deeper than a person can write are refused a ceiling rather than followed.
 const DEPTH_MAX: u32 = 200;
 
-/// Fills in what a plan owes to its costs (the overhead of each prompt and the run's ceiling) and gives the estimate.
+/// Fills in what a plan owes to its costs and gives the estimate: each prompt's `overhead_tokens_max`, which is added to
+/// its `input_tokens_max` (until then the author's `max_input`), and the run's ceiling.
 pub fn price(plan: &mut Plan) -> Estimate {
     price_with(plan, Catalog::builtin())
 }
@@ -98,6 +99,9 @@ pub fn price_with(plan: &mut Plan, catalog: &Catalog) -> Estimate {
         plan.prompts.iter().map(|(name, prompt)| (name.clone(), overhead_tokens_max(prompt, plan, catalog))).collect();
     for (name, overhead) in overheads {
         if let Some(prompt) = plan.prompts.get_mut(&name) {
+            // `max_input` bounds what the author writes; what a provider adds comes on top. Pricing twice changes nothing.
+            let texts = prompt.input_tokens_max.saturating_sub(prompt.overhead_tokens_max);
+            prompt.input_tokens_max = texts.saturating_add(overhead);
             prompt.overhead_tokens_max = overhead;
         }
     }
@@ -417,3 +421,8 @@ fn share(part: &Figure, whole: &Figure) -> Option<u64> {
     }
     u64::try_from(part.checked_mul(1000)? / whole).ok()
 }
+
+#[cfg(test)]
+mod soundness;
+#[cfg(test)]
+mod tests;

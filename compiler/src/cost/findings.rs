@@ -53,13 +53,9 @@ pub(super) fn findings(plan: &Plan, estimate: &Estimate) -> Vec<Finding> {
 }
 
 fn constant_part(prompt: &Prompt, row: &PromptCost, found: &mut Vec<Finding>) {
-    let (constant, most) = (row.facts.constant_tokens, prompt.input_tokens_max);
+    let (constant, most) = (row.facts.constant_tokens, prompt.input_tokens_max.saturating_sub(prompt.overhead_tokens_max));
     if constant > most {
-        let overhead = prompt.overhead_tokens_max;
-        let message = format!(
-            "the constant part of `{}` takes up to {constant} tokens ({overhead} of them for messages and the answer's form), and `max_input` is {most}",
-            prompt.name
-        );
+        let message = format!("the constant part of `{}` takes up to {constant} tokens, and `max_input` is {most}", prompt.name);
         let help =
             format!("every call would be refused; set `max_input` to {constant} tokens or more, with room for what is filled in");
         found.push(Finding::new("E0711", format!("prompt:{}", prompt.name), message, help));
@@ -69,10 +65,14 @@ fn constant_part(prompt: &Prompt, row: &PromptCost, found: &mut Vec<Finding>) {
 fn window(prompt: &Prompt, model: &Model, found: &mut Vec<Finding>) {
     let (input, output) = (prompt.input_tokens_max, prompt.output_tokens_max);
     let together = input.saturating_add(output);
+    let overhead = prompt.overhead_tokens_max;
     let too_much = if together > model.context_tokens_max {
-        format!("`max_input` and `max_output` are {together} tokens together, and its window has {}", model.context_tokens_max)
+        format!(
+            "`max_input`, `max_output` and {overhead} tokens around them are {together} together, and its window has {}",
+            model.context_tokens_max
+        )
     } else if input > model.input_tokens_max {
-        format!("`max_input` is {input} tokens, and it takes {}", model.input_tokens_max)
+        format!("`max_input` and {overhead} tokens around it are {input}, and it takes {}", model.input_tokens_max)
     } else if output > model.output_tokens_max {
         format!("`max_output` is {output} tokens, and it gives {}", model.output_tokens_max)
     } else {

@@ -8,6 +8,8 @@ pub mod catalog;
 pub mod domain;
 pub mod estimate;
 pub mod findings;
+#[cfg(test)]
+mod fixtures;
 mod prompt;
 pub mod recommend;
 pub mod render;

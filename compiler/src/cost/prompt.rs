@@ -5,6 +5,7 @@ use super::catalog::Catalog;
 use super::domain::{Cost, Count, Figure};
 use super::template::{TemplateText, template_text};
 use super::tokens::tokenizer;
+use pmflow_plan::schema::{Types, json_schema, needs_schema};
 use pmflow_plan::{CapFidelity, Model, Money, Plan, Prompt, Rates};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ pub struct PromptFacts {
     /// Tokens of one request, everything included; the largest is the one that a last repair sends.
     pub input_tokens: Count,
     pub output_tokens: Count,
-    /// Tokens of the constant part and the overhead, by the tokenizer that counts most of them.
+    /// Tokens of the constant part, by the tokenizer that counts most of them.
     pub constant_tokens: u64,
     /// Of one try: every model of the chain, each with its repairs.
     pub one_try: Cost,
@@ -26,8 +27,16 @@ pub struct PromptFacts {
 
 /// Bytes per token of ordinary prose; only expected costs use it.
 const BYTES_PER_TOKEN: u64 = 4;
+/// A larger schema has descriptions and bounds that compress well.
+const SCHEMA_BYTES_EXPECTED_MAX: u64 = 4000;
+/// Around a message, as was seen with models whose framing is known.
+const MESSAGE_TOKENS_EXPECTED: u64 = 5;
 /// No tokenizer in use makes fewer tokens of ordinary text; only floors use it.
 const BYTES_PER_TOKEN_MAX: u64 = 16;
+/// `{"type":"object","properties":{"answer":…},"required":["answer"],"additionalProperties":false}`
+const SCHEMA_WRAPPING_BYTES: u64 = 96;
+/// For a server that the catalog does not know.
+const FRAMING_UNKNOWN: (u64, u64, u64) = (16, 16, 64);
 /// What a model without a schema feature is told about the form of its answer, besides the schema itself.
 const SCHEMA_INSTRUCTION_BYTES_MAX: u64 = 256;
 
@@ -36,10 +45,10 @@ pub fn prompt_facts(prompt: &Prompt, plan: &Plan) -> PromptFacts {
     let answer = answer_size(&prompt.answer, &plan.types);
     let models: Vec<&Model> = prompt.chain.iter().filter_map(|id| plan.models.get(id)).collect();
     let constant_tokens = models.iter().map(|model| tokenizer(model).count(&text.constant)).max().unwrap_or(0);
-    let input = input_tokens(prompt, &text, models.first().copied());
+    let input = input_tokens(prompt, &text, &answer, models.first().copied());
     let output = output_tokens(prompt, &answer);
     PromptFacts {
-        constant_tokens: constant_tokens.saturating_add(prompt.overhead_tokens_max),
+        constant_tokens,
         one_try: one_try(prompt, plan, input, output),
         requests_max: (prompt.chain.len() as u64).saturating_mul(u64::from(prompt.repair) + 1),
         input_tokens: input,
@@ -51,13 +60,11 @@ pub fn prompt_facts(prompt: &Prompt, plan: &Plan) -> PromptFacts {
 
 /// What a request of the prompt holds besides its texts, at most, over all models of its chain.
 pub fn overhead_tokens_max(prompt: &Prompt, plan: &Plan, catalog: &Catalog) -> u64 {
-    let schema = answer_size(&prompt.answer, &plan.types).schema_bytes_max;
-    let messages = prompt.messages.len() as u64 + u64::from(prompt.system.is_some());
+    let schema = schema_bytes(prompt, plan);
+    // A system message is added where untrusted text has to be fenced.
+    let messages = prompt.messages.len() as u64 + 1;
     let of = |model: &Model| {
-        // A simulated model stands in for any other.
-        let facts = catalog.provider(&model.provider).or_else(|| catalog.provider("anthropic")).map(|facts| &facts.overhead);
-        let (request, message, form) =
-            facts.map_or((16, 16, 664), |facts| (facts.per_request_tokens, facts.per_message_tokens, facts.per_schema_tokens));
+        let (request, message, form) = framing(model, catalog);
         let told = if model.structured_output { 0 } else { SCHEMA_INSTRUCTION_BYTES_MAX };
         let schema = if schema == 0 { 0 } else { schema.saturating_add(form).saturating_add(told) };
         messages.saturating_mul(message).saturating_add(request).saturating_add(schema)
@@ -65,19 +72,47 @@ pub fn overhead_tokens_max(prompt: &Prompt, plan: &Plan, catalog: &Catalog) -> u
     prompt.chain.iter().filter_map(|id| plan.models.get(id)).map(of).max().unwrap_or(0)
 }
 
-fn input_tokens(prompt: &Prompt, text: &TemplateText, first: Option<&Model>) -> Count {
+/// Tokens per request, per message and per schema. A simulated model has those of the model whose name it bears.
+fn framing(model: &Model, catalog: &Catalog) -> (u64, u64, u64) {
+    let bears = model.wire_name.split_once('/').map(|(provider, _)| provider);
+    let facts = catalog.provider(&model.provider).or_else(|| catalog.provider(bears?));
+    facts.map_or(FRAMING_UNKNOWN, |facts| {
+        let overhead = &facts.overhead;
+        (overhead.per_request_tokens, overhead.per_message_tokens, overhead.per_schema_tokens)
+    })
+}
+
+/// The schema as it is sent, at most: a dialect may wrap it and list its names once more.
+fn schema_bytes(prompt: &Prompt, plan: &Plan) -> u64 {
+    let types = Types::new(&plan.types);
+    if !needs_schema(&prompt.answer, &types) {
+        return 0;
+    }
+    match json_schema(&prompt.answer, &types) {
+        Ok(answer) => {
+            let bytes = answer.schema.to_string().len() as u64;
+            bytes + bytes / 2 + SCHEMA_WRAPPING_BYTES
+        }
+        Err(_) => answer_size(&prompt.answer, &plan.types).schema_bytes_max,
+    }
+}
+
+fn input_tokens(prompt: &Prompt, text: &TemplateText, answer: &AnswerSize, first: Option<&Model>) -> Count {
     let counted = |text: &str| {
         let by_bytes = text.len() as u64 / BYTES_PER_TOKEN;
         first.map(tokenizer).filter(|tokenizer| tokenizer.exact()).map_or(by_bytes, |tokenizer| tokenizer.count(text))
     };
-    // Half of the overhead's bound is what is seen as a rule.
-    let overhead = prompt.overhead_tokens_max / 2;
+    let overhead = text
+        .messages
+        .saturating_mul(MESSAGE_TOKENS_EXPECTED)
+        .saturating_add(answer.schema_bytes_max.min(SCHEMA_BYTES_EXPECTED_MAX) / BYTES_PER_TOKEN);
+    let overhead = overhead.min(prompt.overhead_tokens_max);
     let expected = counted(&text.likely) + text.holes_bytes_expected / BYTES_PER_TOKEN + overhead;
     let expected = expected.min(prompt.input_tokens_max);
     Count {
         least: (text.constant.len() as u64 / BYTES_PER_TOKEN_MAX).min(expected),
         expected_milli: Some(expected.saturating_mul(1000)),
-        most: prompt.request_input_tokens_max(prompt.repair),
+        most: prompt.request_input_tokens_max(prompt.repair.min(1)),
     }
 }
 

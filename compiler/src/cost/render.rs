@@ -75,9 +75,11 @@ fn percent(milli: Option<u64>) -> String {
 
 fn verdict(verdict: &Verdict) -> (&'static str, &'static str) {
     match verdict.finding {
-        Standing::Proven => ("proven", "no run can cost more"),
-        Standing::CappedAtRunTime => ("capped at run time", "no ceiling is below it; the runtime stops what would pass it"),
-        Standing::Over => ("over", "more is expected already"),
+        Standing::Proven => ("proven", "it cannot be passed"),
+        Standing::CappedAtRunTime => {
+            ("capped at run time", "the ceiling is not within it, and the runtime stops what would pass it")
+        }
+        Standing::Over => ("over", "more than that is expected"),
         Standing::Unknown => ("not known", "nothing says how often the flow runs"),
     }
 }

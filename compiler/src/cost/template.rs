@@ -1,6 +1,7 @@
 //! What is known of a prompt's text before it is filled in: its constant part, and what the holes are expected to hold.
 
 use super::answer::answer_size;
+use pmflow_plan::eval::FENCE_NOTICE;
 use pmflow_plan::{Expr, Piece, Plan, Prompt, Type, Value};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,10 @@ const PIECES_DEPTH_MAX: u32 = 100;
 pub fn template_text(prompt: &Prompt, plan: &Plan) -> TemplateText {
     let scope = prompt.parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.ty)).collect();
     let mut walk = Walk { plan, scope, text: TemplateText::default(), fixed: true };
+    // Untrusted text is fenced, and the system message begins with what a fence means.
+    if prompt.system.iter().chain(prompt.messages.iter().map(|message| &message.text)).any(has_untrusted_hole) {
+        walk.constant(FENCE_NOTICE, true);
+    }
     for expr in prompt.system.iter().chain(prompt.messages.iter().map(|message| &message.text)) {
         walk.text.messages += 1;
         walk.message(expr);
@@ -142,6 +147,14 @@ impl<'a> Walk<'a> {
             };
         }
         ty
+    }
+}
+
+/// One that is filled in always; within a branch or a loop it may never come to a fence.
+fn has_untrusted_hole(expr: &Expr) -> bool {
+    match expr {
+        Expr::Template(pieces) => pieces.iter().any(|piece| matches!(piece, Piece::Hole { untrusted: true, .. })),
+        _ => false,
     }
 }
 

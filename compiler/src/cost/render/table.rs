@@ -7,7 +7,7 @@ use crate::cost::recommend::Recommendation;
 use pmflow_plan::SourceMap;
 
 const WIDTH: usize = 80;
-const NAME_WIDTH: usize = 18;
+const NAME_WIDTH: usize = 17;
 
 /// `place` tells lines of the source; an empty map leaves them out.
 pub fn table(estimate: &Estimate, recommendations: &[Recommendation], map: &SourceMap) -> String {

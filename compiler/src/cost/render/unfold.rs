@@ -28,7 +28,7 @@ pub fn unfold(estimate: &Estimate, map: &SourceMap) -> String {
 fn reason(node: &Node) -> String {
     match &node.rule {
         Rule::Call { prompt, tries_max, requests_per_try_max } => {
-            format!("calls {prompt}: at most {tries_max} tries of {requests_per_try_max} requests")
+            format!("calls {prompt}: tries × requests ≤ {tries_max} × {requests_per_try_max}")
         }
         Rule::Sequence => "sum of".to_owned(),
         Rule::Choice => "dearest of".to_owned(),
