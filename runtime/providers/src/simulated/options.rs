@@ -126,7 +126,7 @@ fn latency(value: &str) -> Result<(Duration, Duration), String> {
 }
 
 fn time(text: &str) -> Option<Duration> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
     let (number, scale) = units.iter().find_map(|(unit, scale)| Some((text.trim().strip_suffix(unit)?, scale)))?;
     let number: f64 = number.trim().parse().ok()?;
     let seconds = number * scale;
