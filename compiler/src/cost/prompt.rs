@@ -6,7 +6,7 @@ use super::domain::{Cost, Count, Figure};
 use super::template::{TemplateText, template_text};
 use super::tokens::tokenizer;
 use pmflow_plan::schema::{Types, json_schema, needs_schema};
-use pmflow_plan::{CapFidelity, Model, Money, Plan, Prompt, Rates};
+use pmflow_plan::{Api, CapFidelity, Model, Money, Plan, Prompt, Rates};
 use std::sync::Arc;
 
 /// Facts of a prompt that hold wherever it is called.
@@ -60,12 +60,14 @@ pub fn prompt_facts(prompt: &Prompt, plan: &Plan) -> PromptFacts {
 
 /// What a request of the prompt holds besides its texts, at most, over all models of its chain.
 pub fn overhead_tokens_max(prompt: &Prompt, plan: &Plan, catalog: &Catalog) -> u64 {
-    let schema = schema_bytes(prompt, plan);
+    let bytes = schema_bytes(prompt, plan);
     // A system message is added where untrusted text has to be fenced.
     let messages = prompt.messages.len() as u64 + 1;
     let of = |model: &Model| {
         let (request, message, form) = framing(model, catalog);
         let told = if model.structured_output { 0 } else { SCHEMA_INSTRUCTION_BYTES_MAX };
+        // Gemini's dialect lists the names of the fields once more, in their order.
+        let schema = if model.api == Api::GeminiGenerate { bytes.saturating_add(bytes / 2) } else { bytes };
         let schema = if schema == 0 { 0 } else { schema.saturating_add(form).saturating_add(told) };
         messages.saturating_mul(message).saturating_add(request).saturating_add(schema)
     };
@@ -82,7 +84,7 @@ fn framing(model: &Model, catalog: &Catalog) -> (u64, u64, u64) {
     })
 }
 
-/// The schema as it is sent, at most: a dialect may wrap it and list its names once more.
+/// The schema as it is sent, at most.
 fn schema_bytes(prompt: &Prompt, plan: &Plan) -> u64 {
     let types = Types::new(&plan.types);
     if !needs_schema(&prompt.answer, &types) {
@@ -90,8 +92,8 @@ fn schema_bytes(prompt: &Prompt, plan: &Plan) -> u64 {
     }
     match json_schema(&prompt.answer, &types) {
         Ok(answer) => {
-            let bytes = answer.schema.to_string().len() as u64;
-            bytes + bytes / 2 + SCHEMA_WRAPPING_BYTES
+            let wrapping = if answer.wrapped { SCHEMA_WRAPPING_BYTES } else { 0 };
+            answer.schema.to_string().len() as u64 + wrapping
         }
         Err(_) => answer_size(&prompt.answer, &plan.types).schema_bytes_max,
     }
