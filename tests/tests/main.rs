@@ -3,4 +3,5 @@
 
 mod examples;
 mod lang;
+mod levels;
 mod problems;

@@ -8,7 +8,8 @@ use crate::problems::{Problem, Problems, Severity, all, explain, nearest_code};
 use crate::syntax::ast::*;
 use crate::{FileId, Span};
 
-pub(super) fn silence(file: &LintedFile<'_>, problems: Problems) -> Problems {
+/// The problems that no comment of the file silences, and what is wrong with those comments themselves.
+pub(super) fn silence(file: &LintedFile<'_>, problems: Problems) -> (Problems, Vec<Problem>) {
     let mut allowances: Vec<Allowance> = Vec::new();
     let mut own = Vec::new();
     for comment in file.comments {
@@ -21,13 +22,11 @@ pub(super) fn silence(file: &LintedFile<'_>, problems: Problems) -> Problems {
             None => kept.push(problem),
         }
     }
-    let idle = allowances.iter().filter(|allowance| !allowance.used && allowance.reason);
-    own.extend(idle.map(|allowance| {
+    own.extend(allowances.iter().filter(|allowance| allowance.is_idle()).map(|allowance| {
         Problem::new("W0111", allowance.code_span, format!("there is no {} here to allow", allowance.code))
             .help("delete the comment; it goes on the line of the warning, or on a line of its own above it")
     }));
-    own.into_iter().for_each(|problem| kept.push(problem));
-    kept
+    (kept, own)
 }
 
 struct Allowance {
@@ -39,6 +38,11 @@ struct Allowance {
 }
 
 impl Allowance {
+    /// Warnings about costs come only when a flow is priced: nothing is known of them here.
+    fn is_idle(&self) -> bool {
+        !self.used && self.reason && !self.code.starts_with("W07")
+    }
+
     fn covers(&self, problem: &Problem) -> bool {
         let place = problem.span;
         let inside = place.file == self.covered.file && self.covered.start <= place.start && place.start <= self.covered.end;

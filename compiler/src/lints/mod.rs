@@ -76,9 +76,24 @@ pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Leve
         keys::check(&mut report);
         problems.all.extend(report.problems);
     }
+    let mut wrong_allowances = Vec::new();
     for file in files {
-        problems = allow::silence(file, problems);
+        let (kept, wrong) = allow::silence(file, problems);
+        problems = kept;
+        wrong_allowances.extend(wrong);
     }
+    problems.all.extend(wrong_allowances);
+    at_levels(problems, levels)
+}
+
+/// The problems that neither a comment nor a level silences, sorted; for those that come later than [`lint`], such as what
+/// pricing a flow finds.
+pub fn silenced(files: &[LintedFile<'_>], problems: Problems, levels: &Levels) -> Problems {
+    let kept = files.iter().fold(problems, |problems, file| allow::silence(file, problems).0);
+    at_levels(kept, levels)
+}
+
+fn at_levels(mut problems: Problems, levels: &Levels) -> Problems {
     problems.all.retain(|problem| problem.severity() == Severity::Error || levels.of(problem.code) != Level::Allow);
     problems.sorted()
 }
