@@ -1,17 +1,20 @@
-//! Where runs live. The trait speaks of runs, not of tables; every database passes the same conformance suite.
+//! Where runs live. The trait speaks of runs, not of tables; every database passes the same [`conformance`] suite.
 //!
 //! A store is the only memory of the runtime: any process may die between any two lines. What a method has answered
 //! with `Ok` is durable. A caller that drops a writing future before its answer does not know whether it was recorded.
 
 mod commit;
+pub mod conformance;
 mod error;
 mod lease;
+mod memory;
 mod reading;
 mod request;
 
 pub use commit::{Committed, Conflict, Created, NewRun, RunCommit, StoredPlan};
 pub use error::{Remedy, StoreError};
 pub use lease::{Claim, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
+pub use memory::MemoryStore;
 pub use reading::{
     Approval, CachedAnswer, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor,
     StoredOutput, StoredRun, StoredStep, UsageRow,

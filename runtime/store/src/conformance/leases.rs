@@ -1,0 +1,76 @@
+//! One process per run.
+
+use super::Harness;
+use super::samples::{claimed, created, process, stored, transition};
+use crate::{Claim, Committed, Conflict, LEASE, Lease, Renewal, Store};
+use std::time::Duration;
+
+pub async fn a_second_process_is_told_who_executes_the_run<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let lease = created(&store, "r1").await;
+    let answer = store.claim(&lease.run, &process(2), None).await.expect("the answer is who holds it");
+    let Claim::Held(holder) = answer else { panic!("two processes hold one run") };
+    assert_eq!((&holder.process, holder.epoch), (&process(1), 1));
+    assert_eq!(holder.until - holder.since, i64::try_from(LEASE.as_micros()).expect("a lease is short"));
+    let text = holder.to_string();
+    assert!(text.contains("process 1 on host.example since"), "{text}");
+    assert_eq!(store.run(&lease.run).await.expect("the run is there").holder, Some(holder));
+    stored(&store, transition(&lease, 2, vec![])).await;
+}
+
+pub async fn a_lease_that_ran_out_goes_to_the_next<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let old = created(&store, "r1").await;
+    harness.pass_time(&store, LEASE - Duration::from_secs(2)).await;
+    assert!(matches!(store.claim(&old.run, &process(2), None).await, Ok(Claim::Held(_))), "it is not over yet");
+    harness.pass_time(&store, Duration::from_secs(2)).await;
+    assert_eq!(store.run(&old.run).await.expect("the run is there").holder, None);
+    let new = claimed(&store, &old.run, &process(2)).await;
+    assert_eq!(new.epoch, 2);
+}
+
+pub async fn a_holder_that_is_proved_dead_is_replaced_at_once<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let old = created(&store, "r1").await;
+    let wrong = store.claim(&old.run, &process(2), Some(old.epoch + 1)).await;
+    assert!(matches!(wrong, Ok(Claim::Held(_))), "the proof is about somebody else: {wrong:?}");
+    let granted = store.claim(&old.run, &process(2), Some(old.epoch)).await.expect("a claim can be made");
+    assert_eq!(granted, Claim::Granted(Lease { run: old.run.clone(), epoch: 2 }));
+    let late = store.claim(&old.run, &process(3), Some(old.epoch)).await;
+    assert!(matches!(late, Ok(Claim::Held(_))), "somebody else was faster: {late:?}");
+}
+
+pub async fn who_lost_a_run_changes_nothing<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let old = created(&store, "r1").await;
+    harness.pass_time(&store, LEASE).await;
+    let new = claimed(&store, &old.run, &process(2)).await;
+    let batch = vec![transition(&old, 2, vec![])];
+    let answer = store.commit(batch).await.expect("a conflict is no error");
+    assert_eq!(answer, vec![Committed::Conflict(Conflict::TakenOver { run: old.run.clone(), epoch: 2 })]);
+    assert_eq!(store.renew(std::slice::from_ref(&old)).await.expect("the answer is that it is lost"), vec![Renewal::Lost]);
+    store.release(&old).await.expect("releasing what is lost is no error");
+    assert!(matches!(store.claim(&old.run, &process(3), None).await, Ok(Claim::Held(_))), "the new holder keeps it");
+    stored(&store, transition(&new, 2, vec![])).await;
+}
+
+pub async fn renewing_keeps_a_run<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let (first, second) = (created(&store, "r1").await, created(&store, "r2").await);
+    for _ in 0..3 {
+        harness.pass_time(&store, LEASE - Duration::from_secs(5)).await;
+        let renewed = store.renew(std::slice::from_ref(&first)).await.expect("a lease can be renewed");
+        assert!(matches!(renewed.as_slice(), [Renewal::Held { .. }]), "{renewed:?}");
+    }
+    assert!(matches!(store.claim(&first.run, &process(2), None).await, Ok(Claim::Held(_))));
+    claimed(&store, &second.run, &process(2)).await;
+}
+
+pub async fn a_released_run_is_free<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let lease = created(&store, "r1").await;
+    store.release(&lease).await.expect("a run can be released");
+    assert_eq!(store.run(&lease.run).await.expect("the run is there").holder, None);
+    assert_eq!(store.renew(std::slice::from_ref(&lease)).await.expect("it is lost"), vec![Renewal::Lost]);
+    assert_eq!(claimed(&store, &lease.run, &process(2)).await.epoch, 2);
+}

@@ -1,0 +1,88 @@
+//! One suite for every store. A store joins it with one line, in a test of its own crate:
+//!
+//! ```text
+//! mod conformance { pmflow_store::conformance_tests!(super::MyHarness::default()); }
+//! ```
+
+pub mod instances;
+pub mod leases;
+pub mod reading;
+pub mod requests;
+pub mod runs;
+pub mod samples;
+
+use crate::Store;
+use std::future::Future;
+use std::time::Duration;
+
+/// What the suite needs of a store besides the store.
+pub trait Harness: Send + Sync {
+    type Store: Store;
+
+    /// An empty store, for one case alone.
+    fn fresh(&self) -> impl Future<Output = Self::Store> + Send;
+
+    /// Makes the store believe that so much time has passed since its leases were granted.
+    fn pass_time(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// The same store after it was closed and opened again, where it has something that can be closed.
+    fn reopened(&self, store: Self::Store) -> impl Future<Output = Self::Store> + Send;
+}
+
+/// Makes one `#[tokio::test]` of every case.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:expr) => {
+        $crate::conformance_tests! { @each $harness;
+            runs::a_new_run_is_recovered_whole,
+            runs::creating_a_run_twice_changes_nothing,
+            runs::a_run_needs_its_plan,
+            runs::a_plan_comes_back_as_it_was,
+            runs::a_transition_that_does_not_follow_conflicts_alone,
+            runs::transitions_of_one_run_follow_each_other_in_a_batch,
+            runs::after_a_conflict_the_rest_of_the_run_conflicts,
+            runs::what_ended_stays_ended,
+            runs::a_failed_run_can_go_on,
+            runs::a_batch_with_an_amount_too_large_stores_nothing,
+            runs::values_come_back_exactly,
+            runs::many_runs_side_by_side_lose_nothing,
+            instances::a_child_is_inserted_once,
+            instances::a_refused_child_keeps_its_bindings,
+            instances::ended_instances_leave_the_recovery,
+            instances::an_ended_instance_can_be_put_back,
+            instances::an_instance_may_live_and_end_in_one_batch,
+            instances::yields_are_gathered_by_position,
+            instances::outputs_of_a_called_flow_are_gathered_in_order,
+            leases::a_second_process_is_told_who_executes_the_run,
+            leases::a_lease_that_ran_out_goes_to_the_next,
+            leases::a_holder_that_is_proved_dead_is_replaced_at_once,
+            leases::who_lost_a_run_changes_nothing,
+            leases::renewing_keeps_a_run,
+            leases::a_released_run_is_free,
+            requests::a_cancel_waits_until_it_is_taken_up,
+            requests::a_run_that_ended_cannot_be_cancelled,
+            requests::an_approval_is_decided_once,
+            requests::an_approval_that_timed_out_cannot_be_decided,
+            requests::limits_are_raised_one_after_the_other,
+            requests::a_request_survives_a_conflict,
+            reading::runs_are_listed_newest_first_in_pages,
+            reading::steps_are_listed_in_pages,
+            reading::failed_items_are_listed_with_their_input,
+            reading::outputs_are_listed_in_order_over_runs,
+            reading::outputs_are_filtered,
+            reading::outputs_of_called_flows_are_not_listed,
+            reading::the_ledger_replays_to_the_account,
+            reading::the_cache_forgets_by_age,
+            reading::history_sums_what_prompts_came_to,
+            reading::unknown_runs_are_named,
+        }
+    };
+    (@each $harness:expr; $($module:ident :: $case:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::$module::$case(&$harness).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,308 @@
+//! The reference: what every store does, in the plainest way that does it. Nothing survives the process.
+
+mod apply;
+mod listing;
+
+use crate::lease::{Claim, Holder, LEASE, Lease, Process, Renewal};
+use crate::request::{Answer, Ask, Request, RequestId};
+use crate::{
+    Approval, CachedAnswer, Committed, Created, FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor,
+    RunFilter, RunSummary, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+};
+use pmflow_engine::{
+    ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, StepRow, Stored, Time,
+};
+use pmflow_plan::{PlanId, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Runs in memory. Clones share them. The clock stands still until it is moved.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    now: Time,
+    plans: BTreeMap<String, StoredPlan>,
+    /// By the order in which they were created, from 1.
+    runs: BTreeMap<i64, StoredExecution>,
+    numbers: BTreeMap<RunId, i64>,
+    cache: BTreeMap<String, CachedAnswer>,
+    requests: Vec<WaitingRequest>,
+    lines: u64,
+}
+
+#[derive(Debug)]
+struct StoredExecution {
+    row: RunRow,
+    root: Path,
+    simulated: bool,
+    setup: String,
+    epoch: u64,
+    held_by: Option<(Process, Time, Time)>,
+    instances: BTreeMap<Path, StoredInstance>,
+    bindings: BTreeMap<(Path, String), Value>,
+    steps: BTreeMap<(Path, u32), StepRow>,
+    outputs: BTreeMap<(Path, String), OutputRow>,
+    usage: Vec<UsageRow>,
+    approvals: BTreeMap<Path, StoredApproval>,
+}
+
+#[derive(Debug)]
+struct StoredInstance {
+    row: InstanceRow,
+    end: Option<InstanceEnd>,
+}
+
+#[derive(Debug)]
+struct StoredApproval {
+    row: ApprovalRow,
+    /// Set once closed: the decision, unless there was none.
+    closed: Option<Option<(bool, String)>>,
+}
+
+#[derive(Debug)]
+struct WaitingRequest {
+    request: Request,
+    taken: bool,
+}
+
+impl MemoryStore {
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    /// Moves the store's clock.
+    pub fn set_now(&self, now: Time) {
+        self.tables().now = now;
+    }
+
+    pub fn now(&self) -> Time {
+        self.tables().now
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // A panic while holding the lock is a failed test; what it left is still the best there is.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn execution(&self, run: &RunId) -> Result<(i64, &StoredExecution), StoreError> {
+        let number = self.numbers.get(run).copied();
+        let found = number.and_then(|number| self.runs.get(&number).map(|execution| (number, execution)));
+        found.ok_or_else(|| no_such_run(run))
+    }
+
+    fn execution_mut(&mut self, run: &RunId) -> Result<&mut StoredExecution, StoreError> {
+        let number = self.numbers.get(run).copied();
+        number.and_then(|number| self.runs.get_mut(&number)).ok_or_else(|| no_such_run(run))
+    }
+
+    fn waiting<'t>(&'t self, run: &'t RunId) -> impl Iterator<Item = &'t Request> {
+        self.requests
+            .iter()
+            .filter(|waiting| !waiting.taken)
+            .map(|waiting| &waiting.request)
+            .filter(move |request| request.run == *run)
+    }
+
+    fn lease_end(&self) -> Time {
+        self.now.saturating_add(i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+impl StoredExecution {
+    fn holder(&self, now: Time) -> Option<Holder> {
+        let (process, since, until) = self.held_by.clone()?;
+        (until > now).then_some(Holder { process, epoch: self.epoch, since, until })
+    }
+}
+
+fn no_such_run(run: &RunId) -> StoreError {
+    StoreError::NoSuchRun { run: run.to_string(), place: String::new() }
+}
+
+impl Store for MemoryStore {
+    async fn put_plan(&self, plan: StoredPlan) -> Result<(), StoreError> {
+        self.tables().plans.insert(plan.id.0.clone(), plan);
+        Ok(())
+    }
+
+    async fn plan(&self, id: &PlanId) -> Result<StoredPlan, StoreError> {
+        let plan = self.tables().plans.get(&id.0).cloned();
+        plan.ok_or_else(|| StoreError::NoSuchPlan { plan: id.0.clone(), place: String::new() })
+    }
+
+    async fn create(&self, run: NewRun) -> Result<Created, StoreError> {
+        run.check()?;
+        self.tables().create(run)
+    }
+
+    async fn commit(&self, batch: Vec<RunCommit>) -> Result<Vec<Committed>, StoreError> {
+        let mut tables = self.tables();
+        tables.check_amounts(&batch)?;
+        Ok(batch.into_iter().map(|commit| tables.commit(commit)).collect())
+    }
+
+    async fn claim(&self, run: &RunId, process: &Process, gone: Option<u64>) -> Result<Claim, StoreError> {
+        let mut tables = self.tables();
+        let (now, until) = (tables.now, tables.lease_end());
+        let execution = tables.execution_mut(run)?;
+        if let Some(holder) = execution.holder(now).filter(|holder| gone != Some(holder.epoch)) {
+            return Ok(Claim::Held(holder));
+        }
+        execution.epoch += 1;
+        execution.held_by = Some((process.clone(), now, until));
+        Ok(Claim::Granted(Lease { run: run.clone(), epoch: execution.epoch }))
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {
+        let mut tables = self.tables();
+        let end = tables.lease_end();
+        let mut renew = |lease: &Lease| match tables.execution_mut(&lease.run) {
+            Ok(execution) if execution.epoch == lease.epoch => match &mut execution.held_by {
+                Some((_, _, until)) => {
+                    *until = end;
+                    Renewal::Held { until: end }
+                }
+                None => Renewal::Lost,
+            },
+            _ => Renewal::Lost,
+        };
+        Ok(leases.iter().map(&mut renew).collect())
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        if let Ok(execution) = self.tables().execution_mut(&lease.run)
+            && execution.epoch == lease.epoch
+        {
+            execution.held_by = None;
+        }
+        Ok(())
+    }
+
+    async fn recover(&self, run: &RunId) -> Result<StoredRun, StoreError> {
+        let tables = self.tables();
+        let (_, execution) = tables.execution(run)?;
+        let live = execution.instances.values().filter(|instance| instance.end.is_none());
+        let binding = |((instance, name), value): (&(Path, String), &Value)| BindingRow {
+            instance: instance.clone(),
+            name: name.clone(),
+            value: value.clone(),
+        };
+        let stored = Stored {
+            run: execution.row.clone(),
+            instances: live.map(|instance| instance.row.clone()).collect(),
+            bindings: execution.bindings.iter().map(binding).collect(),
+        };
+        Ok(StoredRun { stored, simulated: execution.simulated, setup: execution.setup.clone() })
+    }
+
+    async fn ask(&self, run: &RunId, ask: Ask) -> Result<Answer, StoreError> {
+        let mut tables = self.tables();
+        let status = tables.execution(run)?.1.row.status;
+        if !ask.suits(status) {
+            return Ok(Answer::Ended(status));
+        }
+        let mut instance = None;
+        if let Ask::Decide { step, .. } = &ask {
+            match tables.execution(run)?.1.approvals.get(step) {
+                Some(StoredApproval { row, closed: None }) => instance = Some(row.instance.clone()),
+                Some(StoredApproval { closed: Some(Some((approved, by))), .. }) => {
+                    return Ok(Answer::AlreadyDecided { approved: *approved, by: by.clone() });
+                }
+                Some(StoredApproval { closed: Some(None), .. }) | None => return Ok(Answer::NothingToDecide),
+            }
+        }
+        let earlier = tables.waiting(run).find(|request| is_same_matter(&request.ask, &ask));
+        if let Some(answer) = earlier.and_then(|earlier| ask.after(&earlier.ask, earlier.id)) {
+            return Ok(answer);
+        }
+        let id = RequestId(i64::try_from(tables.requests.len()).unwrap_or(i64::MAX) + 1);
+        let request = Request { id, run: run.clone(), ask, instance, at: tables.now };
+        tables.requests.push(WaitingRequest { request, taken: false });
+        Ok(Answer::Recorded(id))
+    }
+
+    async fn requests(&self, runs: &[RunId]) -> Result<Vec<Request>, StoreError> {
+        let tables = self.tables();
+        let waiting = tables.requests.iter().filter(|waiting| !waiting.taken).map(|waiting| &waiting.request);
+        Ok(waiting.filter(|request| runs.contains(&request.run)).cloned().collect())
+    }
+
+    async fn cached(&self, key: &str, age_ms_max: u64) -> Result<Option<CachedAnswer>, StoreError> {
+        let tables = self.tables();
+        let age_us_max = i64::try_from(age_ms_max.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let oldest = tables.now.saturating_sub(age_us_max);
+        Ok(tables.cache.get(key).filter(|answer| answer.at >= oldest).cloned())
+    }
+
+    async fn gather(&self, run: &RunId, gather: &Gather) -> Result<Vec<Value>, StoreError> {
+        let tables = self.tables();
+        Ok(match tables.execution(run) {
+            Ok((_, execution)) => match &gather.of {
+                GatherOf::Yields => execution.yields(gather),
+                GatherOf::Outputs { owner } => execution.outputs_of(owner).map(|output| output.value.clone()).collect(),
+            },
+            Err(_) => Vec::new(),
+        })
+    }
+
+    async fn runs(&self, filter: &RunFilter, after: Option<RunCursor>, rows_max: u32) -> Result<Vec<RunSummary>, StoreError> {
+        Ok(self.tables().list_runs(filter, after, rows_max))
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunSummary, StoreError> {
+        let tables = self.tables();
+        let (number, execution) = tables.execution(run)?;
+        Ok(tables.summary(number, execution))
+    }
+
+    async fn steps(
+        &self,
+        run: &RunId,
+        failed_only: bool,
+        after: Option<&StepCursor>,
+        rows_max: u32,
+    ) -> Result<Vec<StoredStep>, StoreError> {
+        Ok(self.tables().list_steps(run, failed_only, after, rows_max))
+    }
+
+    async fn failed_items(&self, run: &RunId, after: Option<&str>, rows_max: u32) -> Result<Vec<FailedItem>, StoreError> {
+        Ok(self.tables().list_failed_items(run, after, rows_max))
+    }
+
+    async fn outputs(
+        &self,
+        filter: &OutputFilter,
+        after: Option<&OutputCursor>,
+        rows_max: u32,
+    ) -> Result<Vec<StoredOutput>, StoreError> {
+        self.tables().list_outputs(filter, after, rows_max)
+    }
+
+    async fn usage(&self, run: &RunId, after: u64, rows_max: u32) -> Result<Vec<UsageRow>, StoreError> {
+        let tables = self.tables();
+        let Ok((_, execution)) = tables.execution(run) else { return Ok(Vec::new()) };
+        let behind = execution.usage.iter().filter(|line| line.line > after);
+        Ok(behind.take(rows_max as usize).cloned().collect())
+    }
+
+    async fn approvals(&self, run: Option<&RunId>) -> Result<Vec<Approval>, StoreError> {
+        Ok(self.tables().list_approvals(run))
+    }
+
+    async fn history(&self, flow: &str) -> Result<Vec<HistoryRow>, StoreError> {
+        Ok(self.tables().list_history(flow))
+    }
+}
+
+fn is_same_matter(left: &Ask, right: &Ask) -> bool {
+    match (left, right) {
+        (Ask::Decide { step, .. }, Ask::Decide { step: other, .. }) => step == other,
+        _ => left.kind() == right.kind(),
+    }
+}
