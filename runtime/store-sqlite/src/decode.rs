@@ -26,7 +26,7 @@ pub(crate) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Det
 }
 
 pub(crate) fn value(text: &str) -> Result<Value, Detail> {
-    json("a value", text)
+    Value::from_exact(text).map_err(|error| format!("a value is no longer what was stored: {error}"))
 }
 
 pub(crate) fn optional_value(text: Option<String>) -> Result<Option<Value>, Detail> {

@@ -61,6 +61,11 @@ impl SqliteStore {
         Ok(SqliteStore { writer: WriterHandle::start(options, connection), readers, place })
     }
 
+    /// The file, as messages name it.
+    pub fn path(&self) -> &str {
+        &self.place.path
+    }
+
     /// Waits until what was asked for is done and closes the file. Clones cannot be used any more.
     pub async fn close(self) {
         self.readers.close().await;

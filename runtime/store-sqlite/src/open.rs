@@ -94,13 +94,40 @@ pub(crate) fn prepare_folder(options: &SqliteOptions) -> Result<(), StoreError> 
 /// The writing connection, once the file is known to be ours and of our layout.
 pub(crate) async fn connect_and_migrate(options: &SqliteOptions) -> Result<SqliteConnection, StoreError> {
     let place = options.place();
+    look_before_touching(options, &place).await?;
     let mut connection = connect_writer(options).await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
-    refuse_foreign(&mut transaction, &place).await?;
     let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if layout(&mut connection, &place).await? == Some(known) {
+        // Only compares; waits for nobody's lock.
+        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| place.migration_error(error, known))?;
+        return Ok(connection);
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
     MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| place.migration_error(error, known))?;
     transaction.commit().await.map_err(|error| place.error(error))?;
     Ok(connection)
+}
+
+/// The writing connection changes a file's journal mode as soon as it is opened, so a file that exists is looked at by
+/// one that changes nothing.
+async fn look_before_touching(options: &SqliteOptions, place: &Place) -> Result<(), StoreError> {
+    if !options.path.exists() {
+        return Ok(());
+    }
+    let mut connection = options.reader().connect().await.map_err(|error| place.error(error))?;
+    refuse_foreign(&mut connection, place).await?;
+    connection.close().await.map_err(|error| place.error(error))
+}
+
+/// The newest migration that the file has; none in a new one.
+async fn layout(connection: &mut SqliteConnection, place: &Place) -> Result<Option<i64>, StoreError> {
+    let any = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let tables: i64 = sqlx::query_scalar(any).fetch_one(&mut *connection).await.map_err(|error| place.error(error))?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let newest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await;
+    newest.map_err(|error| place.error(error))
 }
 
 /// Switching a new file to write-ahead logging needs it alone and does not wait for others by itself.

@@ -372,7 +372,7 @@ pub(crate) fn count(number: u64) -> i64 {
 }
 
 pub(crate) fn value_text(value: &Value) -> String {
-    json_text(value)
+    value.to_exact()
 }
 
 pub(crate) fn failure_text(failure: &Failure) -> String {

@@ -1,0 +1,230 @@
+//! Files that cannot be used, each with its message; and disks that run full.
+
+use crate::{another_program, assert_intact, execute};
+use pmflow_engine::{BindingRow, RunId, Write};
+use pmflow_plan::Value;
+use pmflow_store::conformance::samples::{created, root, stored, transition};
+use pmflow_store::{Remedy, Store, StoreError};
+use pmflow_store_sqlite::{SqliteOptions, SqliteStore};
+use sqlx::{Connection, Executor};
+use std::io::{Seek, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("pmflow.sqlite")
+}
+
+async fn opened(path: &Path) -> SqliteStore {
+    SqliteStore::open(SqliteOptions::at(path)).await.unwrap()
+}
+
+async fn refusal(path: &Path) -> (StoreError, String) {
+    let mut options = SqliteOptions::at(path);
+    options.busy_timeout = Duration::from_millis(200);
+    let error = SqliteStore::open(options).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&path.display().to_string()), "the message names the file: {text}");
+    (error, text)
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "id,name\n1,a\n".repeat(1_000);
+    std::fs::write(file(&folder), &text).unwrap();
+    let (error, message) = refusal(&file(&folder)).await;
+    assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
+    assert!(message.contains("is not a pmflow database") && message.contains("Move that file away"), "{message}");
+    assert_eq!(std::fs::read_to_string(file(&folder)).unwrap(), text);
+}
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    execute(&file(&folder), "CREATE TABLE songs (title TEXT)").await;
+    let before = std::fs::read(file(&folder)).unwrap();
+    let (error, message) = refusal(&file(&folder)).await;
+    assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
+    assert!(message.contains("another program's SQLite file"), "{message}");
+    let mut connection = another_program(&file(&folder)).await;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(tables, 1);
+    assert_eq!(std::fs::read(file(&folder)).unwrap(), before, "not a byte of it was changed");
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    opened(&file(&folder)).await.close().await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9, 'later', TRUE, x'00', 1)";
+    execute(&file(&folder), newer).await;
+    let (error, message) = refusal(&file(&folder)).await;
+    assert!(matches!(error, StoreError::NewerVersion { found: 9, .. }), "{error:?}");
+    assert!(message.contains("newer pmflow") && message.contains("Upgrade pmflow"), "{message}");
+}
+
+#[tokio::test]
+async fn a_database_of_another_build_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    opened(&file(&folder)).await.close().await;
+    execute(&file(&folder), "UPDATE _sqlx_migrations SET checksum = x'00'").await;
+    let (error, _) = refusal(&file(&folder)).await;
+    assert!(matches!(error, StoreError::OtherVersion { .. }), "{error:?}");
+}
+
+/// Overwrites everything but the first page.
+fn damage(path: &Path) {
+    let length = std::fs::metadata(path).unwrap().len();
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(4096)).unwrap();
+    file.write_all(&vec![0xa5; usize::try_from(length - 4096).unwrap()]).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_database_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&file(&folder)).await;
+    created(&store, "r1").await;
+    store.close().await;
+    damage(&file(&folder));
+    let (error, message) = match SqliteStore::open(SqliteOptions::at(file(&folder))).await {
+        Ok(store) => {
+            let error = store.run(&RunId("r1".into())).await.unwrap_err();
+            let text = error.to_string();
+            (error, text)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            (error, text)
+        }
+    };
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    assert!(message.contains("is damaged") && message.contains("backup"), "{message}");
+}
+
+#[tokio::test]
+async fn a_database_locked_for_long_says_by_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = SqliteOptions::at(file(&folder));
+    options.busy_timeout = Duration::from_millis(100);
+    let store = SqliteStore::open(options).await.unwrap();
+    let lease = created(&store, "r1").await;
+    let mut other = another_program(&file(&folder)).await;
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let error = store.commit(vec![transition(&lease, 2, vec![])]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
+    assert_eq!(error.remedy(), Remedy::Retry);
+    assert!(error.to_string().contains("locked by another program for 0.1 s"), "{error}");
+    assert_eq!(store.run(&lease.run).await.unwrap().sequence, 1, "reading goes on");
+    let second = SqliteStore::open(SqliteOptions::at(file(&folder))).await.unwrap();
+    assert_eq!(second.run(&lease.run).await.unwrap().sequence, 1, "so does opening");
+    other.execute("ROLLBACK").await.unwrap();
+    other.close().await.unwrap();
+    stored(&store, transition(&lease, 2, vec![])).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&file(&folder)).await;
+    let lease = created(&store, "r1").await;
+    store.close().await;
+    let pages = u32::try_from(std::fs::metadata(file(&folder)).unwrap().len() / 4096).unwrap();
+
+    let mut options = SqliteOptions::at(file(&folder));
+    options.pages_max = Some(pages + 40);
+    let store = SqliteStore::open(options).await.unwrap();
+    let large = |sequence: u64| {
+        let value = Value::text("x".repeat(20_000));
+        transition(&lease, sequence, vec![Write::Bind(BindingRow { instance: root(), name: format!("n{sequence}"), value })])
+    };
+    let mut acknowledged = 1;
+    let error = loop {
+        match store.commit(vec![large(acknowledged + 1)]).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(acknowledged > 2, "there was room for some");
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert_eq!(error.remedy(), Remedy::Pause);
+    assert!(error.to_string().contains("no room left") && error.to_string().contains("resume the run"), "{error}");
+    let again = store.commit(vec![large(acknowledged + 1)]).await;
+    assert!(matches!(again, Err(StoreError::Full { .. })), "it stays full: {again:?}");
+    stored(&store, transition(&lease, acknowledged + 1, vec![])).await;
+    store.close().await;
+
+    assert_intact(&file(&folder)).await;
+    let store = opened(&file(&folder)).await;
+    let read = store.recover(&lease.run).await.unwrap().stored;
+    assert_eq!(read.run.sequence, acknowledged + 1);
+    assert_eq!(read.bindings.len() as u64, acknowledged - 1);
+    stored(&store, large(acknowledged + 2)).await;
+}
+
+#[cfg(unix)]
+mod read_only {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    const PATH: &str = "PMFLOW_TEST_READ_ONLY";
+
+    fn allow(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The superuser may write everything, so this part runs as somebody else.
+    #[tokio::test]
+    async fn as_somebody_without_rights() {
+        let Some(path) = std::env::var_os(PATH) else { return };
+        let path = PathBuf::from(path);
+        let error = match SqliteStore::open(SqliteOptions::at(&path)).await {
+            Ok(store) => store.put_plan(pmflow_store::conformance::samples::plan()).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("cannot be written") && text.contains(&path.display().to_string()), "{text}");
+        println!("refused as it should be");
+    }
+
+    fn run_as_somebody_without_rights(path: &Path) {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["faults::read_only::as_somebody_without_rights", "--exact", "--nocapture"]).env(PATH, path);
+        if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
+            command.uid(65_534).gid(65_534);
+        }
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("refused as it should be"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_read_only_file_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        opened(&file(&folder)).await.close().await;
+        allow(&file(&folder), 0o444);
+        allow(folder.path(), 0o777);
+        run_as_somebody_without_rights(&file(&folder));
+    }
+
+    #[tokio::test]
+    async fn a_read_only_folder_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        opened(&file(&folder)).await.close().await;
+        allow(&file(&folder), 0o666);
+        allow(folder.path(), 0o555);
+        run_as_somebody_without_rights(&file(&folder));
+        allow(folder.path(), 0o755);
+    }
+
+    #[tokio::test]
+    async fn a_folder_without_rights_for_a_new_file_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        allow(folder.path(), 0o555);
+        run_as_somebody_without_rights(&file(&folder));
+        allow(folder.path(), 0o755);
+    }
+}
