@@ -1,5 +1,7 @@
 //! The SQLite store: the suite of every store, and what can happen to a file.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod durability;
 mod faults;
 mod folder;

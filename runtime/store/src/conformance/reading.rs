@@ -196,8 +196,8 @@ pub async fn the_ledger_replays_to_the_account<H: Harness>(harness: &H) {
     let lines: Vec<LedgerRow> = entries.iter().zip(1..).map(|(entry, attempt)| ledger_row(entry, attempt)).collect();
     let mut row = run_row("r1", 2);
     row.account = account;
-    let strange = Write::Ledger(ledger_row(&entries[0].clone(), 1));
-    stored(&store, transition(&other, 2, vec![strange])).await;
+    let of_another_run = lines.first().cloned().map(Write::Ledger).into_iter().collect();
+    stored(&store, transition(&other, 2, of_another_run)).await;
     stored(&store, transition_to(&lease, row, lines.iter().cloned().map(Write::Ledger).collect())).await;
 
     let (mut read, mut after) = (Vec::new(), 0);
