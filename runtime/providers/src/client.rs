@@ -3,8 +3,8 @@
 use crate::endpoint::{Endpoint, display_name};
 use crate::exchange::{Exchange, Limits, post};
 use crate::failures::{self, Context};
-use crate::protocol::{self, Outcome, Prepared, Reading};
-use crate::request::{Failed, Request, Response, Stop};
+use crate::protocol::{self, Outcome, Reading};
+use crate::request::{Failed, Request, Response};
 use crate::secrets::Secrets;
 use crate::simulated::{self, SimulateOptions};
 use crate::usage;
@@ -78,7 +78,7 @@ impl Client {
             return simulated::send(request, &options).await;
         }
         let endpoint = Endpoint::of(&request.model, &self.settings, secrets)?;
-        let Prepared { body, asked } = protocol::prepare(request, endpoint.own_server)?;
+        let body = protocol::prepare(request, endpoint.own_server)?;
         let context = Context { model: &request.model, endpoint: &endpoint };
         let exchange = post(&self.http, &context, headers(request, &endpoint)?, body, self.limits(request)).await?;
         let request_id = request_id(&exchange.headers);
@@ -90,9 +90,6 @@ impl Client {
         let mut reading = protocol::read(request.model.api, &answer);
         usage::doubt_against(request, &mut reading.report);
         let mut response = settle(&context, reading, &exchange.body).map_err(|failed| with_id(*failed))?;
-        if response.stop != Stop::Refused {
-            response.text = asked.read(response.text);
-        }
         response.request_id = request_id.or(response.request_id);
         Ok(response)
     }

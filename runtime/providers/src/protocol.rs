@@ -9,12 +9,6 @@ use crate::{anthropic_messages, gemini_generate, openai_chat, openai_responses};
 use pmflow_plan::{Api, Failure, FailureClass};
 use serde_json::Value;
 
-/// A request as it goes over the wire.
-pub(crate) struct Prepared {
-    pub body: Vec<u8>,
-    pub asked: Asked,
-}
-
 /// A body read as an answer.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Reading {
@@ -38,7 +32,8 @@ pub(crate) enum Outcome {
     Foreign,
 }
 
-pub(crate) fn prepare(request: &Request, own_server: bool) -> Result<Prepared, Failure> {
+/// The body of the request, as bytes.
+pub(crate) fn prepare(request: &Request, own_server: bool) -> Result<Vec<u8>, Failure> {
     check(request)?;
     let dialect = match request.model.api {
         Api::AnthropicMessages => Dialect::Anthropic,
@@ -52,13 +47,12 @@ pub(crate) fn prepare(request: &Request, own_server: bool) -> Result<Prepared, F
         Api::GeminiGenerate => gemini_generate::body(request, &asked),
         Api::OpenaiChat | Api::Simulated => openai_chat::body(request, &asked, own_server),
     };
-    let body = serde_json::to_vec(&InOrder(&body)).map_err(|error| {
+    serde_json::to_vec(&InOrder(&body)).map_err(|error| {
         Failure::not_sent(
             FailureClass::InvalidInput,
             format!("The request to `{}` could not be written as JSON: {error}.", request.model.id),
         )
-    })?;
-    Ok(Prepared { body, asked })
+    })
 }
 
 pub(crate) fn read(api: Api, answer: &Value) -> Reading {

@@ -33,8 +33,8 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub enum Answer {
     Text,
-    /// JSON that fits this JSON Schema (2020-12). A schema whose root is no object is wrapped as `{"answer": …}` on the
-    /// wire and unwrapped again; `required` gives the order of the fields. `name` is what the provider calls the schema.
+    /// JSON that fits this JSON Schema, as [`pmflow_plan::schema::json_schema`] makes it: an object at the root, and
+    /// `required` gives the order of the fields. Any other is asked for in words. `name` is what the provider calls it.
     Json {
         schema: Arc<Value>,
         name: String,
@@ -44,7 +44,7 @@ pub enum Answer {
 /// An answer, complete, cut off at the cap or declined. It was billed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// For [`Answer::Json`] the JSON text, freed from code fences and the like; not checked against the schema.
+    /// As it came; [`pmflow_plan::schema::parse_answer`] reads it. Some open models' thinking aloud is left out.
     pub text: String,
     /// Disjoint counts; what the provider did not report is `None`.
     pub usage: Usage,

@@ -125,6 +125,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity)]
     fn every_form_is_read() {
         let cases: [(&[(&str, &str)], Option<u64>); 21] = [
             (&[], None),

@@ -1,6 +1,7 @@
 //! What is read back: texts, stops, usage to the token.
 
 use crate::setting::{APIS, KEY, Keys, asking_for_fit, asking_for_priority, model, request, server};
+use pmflow_plan::schema::{Types, parse_answer};
 use pmflow_plan::{Api, Billing, FailureClass, Usage};
 use pmflow_providers::scripted::{Finish, Reply, Reported, ScriptedAnswer};
 use pmflow_providers::{Request, Stop};
@@ -57,21 +58,19 @@ async fn texts_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn structured_answers_are_json_without_their_wrapping() {
+async fn structured_answers_are_read_as_their_type() {
     for api in APIS {
         let (server, client) = server().await;
-        let priority = client.send(&asking_for_priority(model(api)), &Keys(Some(KEY))).await.unwrap();
-        let value: Value = serde_json::from_str(&priority.text).unwrap();
-        assert!(["high", "medium", "low"].contains(&value.as_str().unwrap()), "{api:?} {}", priority.text);
-        let fit = client.send(&asking_for_fit(model(api)), &Keys(Some(KEY))).await.unwrap();
-        let value: Value = serde_json::from_str(&fit.text).unwrap();
-        assert!((1..=10).contains(&value["score"].as_i64().unwrap()), "{api:?} {}", fit.text);
-        server.then(Reply::text("Here you are:\n```json\n{\"answer\": \"low\"}\n```"));
-        let fenced = client.send(&asking_for_priority(model(api)), &Keys(Some(KEY))).await.unwrap();
-        assert_eq!(fenced.text, "\"low\"");
-        server.then(Reply::text("I would rather not."));
-        let prose = client.send(&asking_for_priority(model(api)), &Keys(Some(KEY))).await.unwrap();
-        assert_eq!(prose.text, "I would rather not.", "what is no JSON is handed on as it is");
+        for number in 0..20 {
+            for mut request in [asking_for_fit(model(api)), asking_for_priority(model(api))] {
+                request.messages.last_mut().unwrap().1 = format!("number {number}");
+                let response = client.send(&request, &Keys(Some(KEY))).await.unwrap();
+                let types = Types::new(&request.types);
+                let read = parse_answer(&request.answer_type, &types, &response.text);
+                assert!(read.is_ok(), "{api:?} {}: {read:?}", response.text);
+            }
+        }
+        assert_eq!(server.journal().len(), 40);
     }
 }
 

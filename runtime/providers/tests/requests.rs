@@ -157,7 +157,7 @@ async fn without_the_feature_the_schema_is_an_instruction() {
         let asked = &server.journal()[0].asked;
         let system = asked.system.clone().unwrap();
         assert!(system.starts_with("You are terse.\n\nAnswer with exactly one JSON value"), "{system}");
-        assert!(system.contains("\"score\":{"), "{system}");
+        assert!(system.contains("\"properties\":{\"score\":{"), "{system}");
         assert!(serde_json::from_str::<Value>(&response.text).unwrap().is_object());
     }
 }
@@ -261,4 +261,7 @@ async fn the_same_request_has_the_same_bytes_and_fields_in_their_order() {
     let first = body_of(&asking_for_fit(model(Api::OpenaiChat))).await;
     assert_eq!(first, body_of(&asking_for_fit(model(Api::OpenaiChat))).await);
     assert_eq!(first["response_format"]["json_schema"]["schema"]["required"], json!(["score", "priority", "reason", "note"]));
+    let text = first.to_string();
+    let places: Vec<_> = ["\"score\":", "\"priority\":", "\"reason\":", "\"note\":"].iter().map(|name| text.find(name)).collect();
+    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{text}");
 }

@@ -1,10 +1,10 @@
 //! Models, requests and keys for the tests.
 
+use pmflow_plan::schema::{Types, json_schema};
 use pmflow_plan::{Api, CapFidelity, Field, Model, Price, Rates, Role, Type};
 use pmflow_providers::scripted::Scripted;
 use pmflow_providers::{Answer, Client, Request, Secrets, Settings};
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,26 +80,19 @@ pub fn fit() -> Type {
     ])
 }
 
-pub fn fit_schema() -> Value {
-    json!({"type": "object", "additionalProperties": false, "required": ["score", "priority", "reason"], "properties": {
-        "score": {"type": "integer", "minimum": 1, "maximum": 10},
-        "priority": {"type": "string", "enum": ["high", "medium", "low"], "description": "How soon."},
-        "reason": {"type": "string", "maxLength": 300},
-        "note": {"type": ["string", "null"]}
-    }})
-}
-
 pub fn asking_for_fit(model: Model) -> Request {
-    let answer = Answer::Json { schema: Arc::new(fit_schema()), name: "Fit".to_owned() };
-    Request { answer, answer_type: fit(), ..request(model) }
+    asking_for(fit(), model)
 }
 
 pub fn asking_for_priority(model: Model) -> Request {
-    let answer = Answer::Json {
-        schema: Arc::new(json!({"type": "string", "enum": ["high", "medium", "low"]})),
-        name: "Priority".to_owned(),
-    };
-    Request { answer, answer_type: priority(), ..request(model) }
+    asking_for(priority(), model)
+}
+
+pub fn asking_for(ty: Type, model: Model) -> Request {
+    let types = BTreeMap::from([("Priority".to_owned(), priority())]);
+    let schema = json_schema(&ty, &Types::new(&types)).unwrap().schema;
+    let answer = Answer::Json { schema: Arc::new(schema), name: "an.answer".to_owned() };
+    Request { answer, answer_type: ty, types: Arc::new(types), ..request(model) }
 }
 
 /// A client whose every provider is at this address.

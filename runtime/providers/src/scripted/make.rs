@@ -37,14 +37,14 @@ fn make(schema: &Value, root: &Value, dice: &mut Dice, depth: usize) -> Value {
     match kind {
         Some("object") => object(schema, root, dice, depth),
         Some("array") => {
-            let most = bound(schema, "maxItems", "at most ").unwrap_or(2).clamp(0, 2);
+            let most = bound(schema, "maxItems", &["at most "]).unwrap_or(2).clamp(0, 2);
             let items = schema.get("items").unwrap_or(&Value::Null);
             (0..most).map(|_| make(items, root, dice, depth + 1)).collect()
         }
         Some("string") => text(schema, dice),
         Some("integer") => {
-            let least = bound(schema, "minimum", "at least ").unwrap_or(0);
-            let most = bound(schema, "maximum", "at most ").unwrap_or(least.saturating_add(100));
+            let least = bound(schema, "minimum", &["at least ", "from "]).unwrap_or(0);
+            let most = bound(schema, "maximum", &["at most ", "up to ", " to "]).unwrap_or(least.saturating_add(100));
             let span = most.abs_diff(least).saturating_add(1);
             json!(least.saturating_add_unsigned(dice.below(span)))
         }
@@ -69,15 +69,18 @@ fn text(schema: &Value, dice: &mut Dice) -> Value {
         _ => {}
     }
     let text: Vec<&str> = (0..3).filter_map(|_| dice.pick(&words).copied()).collect();
-    let most = bound(schema, "maxLength", "at most ").and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let most = bound(schema, "maxLength", &["at most "]).and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     json!(text.join(" ").chars().take(most).collect::<String>())
 }
 
-/// From the keyword, or from the remark that stands in for it.
-fn bound(schema: &Value, keyword: &str, remark: &str) -> Option<i64> {
+/// From the keyword, or from the remark in the description that stands in for it.
+fn bound(schema: &Value, keyword: &str, remarks: &[&str]) -> Option<i64> {
     schema.get(keyword).and_then(Value::as_i64).or_else(|| {
-        let said = schema.get("description")?.as_str()?.split_once(remark)?.1;
-        let end = said.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(said.len());
-        said.get(..end)?.parse().ok()
+        let description = schema.get("description")?.as_str()?;
+        remarks.iter().find_map(|remark| {
+            let said = description.split_once(remark)?.1;
+            let end = said.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(said.len());
+            said.get(..end)?.parse().ok()
+        })
     })
 }

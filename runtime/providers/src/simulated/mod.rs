@@ -1,19 +1,21 @@
 //! The built-in simulated model: offline, the same answer for the same request and seed, tokens counted for real.
 
 mod options;
-mod shape;
 
 pub use options::{SimulateOptions, SimulatedOutput};
 
 use crate::request::{Answer, Failed, Request, Response, Stop};
 use crate::tokens;
-use pmflow_plan::{Failure, FailureClass, Usage};
+use pmflow_plan::schema::{Types, generate};
+use pmflow_plan::{Failure, FailureClass, Type, Usage};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// What a rate-limited call is told to wait.
 const RETRY_AFTER_MS: u64 = 100;
+/// How often an answer is made up anew when it does not fit under the cap.
+const TRIES: u32 = 12;
 /// Framing of a message, and of the beginning of an answer, as OpenAI publishes it.
 const MESSAGE_TOKENS: u64 = 3;
 
@@ -67,10 +69,11 @@ fn fault(options: &SimulateOptions, dice: &mut Dice) -> Option<Fault> {
 fn answer(request: &Request, options: &SimulateOptions, identity: &[u8], fault: Option<Fault>) -> Response {
     let encoding = request.model.encoding.as_deref().unwrap_or("o200k_base");
     let cap = request.output_tokens_max;
-    let (mut text, mut stop) = whole_answer(request, options, identity, encoding);
+    let mut text = whole_answer(request, options, identity, encoding);
+    let mut stop = Stop::Complete;
     match fault {
         Some(Fault::Refusal) => (text, stop) = ("The simulated model declines to answer this.".to_owned(), Stop::Refused),
-        Some(Fault::Invalid) => text = shape::unfit(&request.answer, &text),
+        Some(Fault::Invalid) => text = unfit(&request.answer, &text),
         Some(Fault::Truncated) => (text, stop) = (half(&text), Stop::Truncated),
         _ => {}
     }
@@ -99,14 +102,42 @@ fn answer(request: &Request, options: &SimulateOptions, identity: &[u8], fault: 
     }
 }
 
-/// An answer of the wanted size, or the shortest one where that does not fit under the cap.
-fn whole_answer(request: &Request, options: &SimulateOptions, identity: &[u8], encoding: &str) -> (String, Stop) {
-    let make = |size| shape::answer(request, size, &mut Dice::new(&[b"answer", identity]));
-    let text = make(options.output);
-    if tokens::count(encoding, &text) <= request.output_tokens_max {
-        return (text, Stop::Complete);
+/// An answer that fits the type, made up anew until it fits under the cap too; of many, the shortest where the smallest
+/// is wanted or none fits.
+fn whole_answer(request: &Request, options: &SimulateOptions, identity: &[u8], encoding: &str) -> String {
+    let counter = |text: &str| tokens::count(encoding, text);
+    let types = Types::new(&request.types).counting(&counter);
+    let mut dice = Dice::new(&[b"answer", identity]);
+    let mut shortest: Option<(u64, String)> = None;
+    for _ in 0..TRIES {
+        let text = made_up(request, &types, dice.next());
+        let length = tokens::count(encoding, &text);
+        if length <= request.output_tokens_max && options.output != SimulatedOutput::Min {
+            return text;
+        }
+        if shortest.as_ref().is_none_or(|(least, _)| length < *least) {
+            shortest = Some((length, text));
+        }
     }
-    (make(SimulatedOutput::Min), Stop::Complete)
+    shortest.map(|(_, text)| text).unwrap_or_default()
+}
+
+/// As the answer's schema has it: what is no record is wrapped.
+fn made_up(request: &Request, types: &Types<'_>, seed: u64) -> String {
+    let value = generate(&request.answer_type, types, seed);
+    match (&request.answer, types.resolve(&request.answer_type)) {
+        (Answer::Text, _) => value.to_text(),
+        (Answer::Json { .. }, Some(Type::Record(_))) => value.to_json().to_string(),
+        (Answer::Json { .. }, _) => json!({ "value": value.to_json() }).to_string(),
+    }
+}
+
+/// An answer that does not fit: JSON that breaks off among words, or nothing where a text was wanted.
+fn unfit(answer: &Answer, text: &str) -> String {
+    match answer {
+        Answer::Text => String::new(),
+        Answer::Json { .. } => format!("Here is the answer: {}", half(text)),
+    }
 }
 
 fn half(text: &str) -> String {
@@ -191,6 +222,7 @@ impl Dice {
         self.next().checked_rem(bound).unwrap_or(0)
     }
 
+    #[cfg(feature = "scripted")]
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
         let at = self.below(choices.len() as u64);
         choices.get(usize::try_from(at).ok()?)

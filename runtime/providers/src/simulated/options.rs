@@ -27,7 +27,7 @@ pub struct SimulateOptions {
 /// How much the simulated model writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SimulatedOutput {
-    /// The shortest answer that fits.
+    /// The shortest of a dozen answers that fit.
     Min,
     #[default]
     Typical,
