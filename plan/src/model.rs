@@ -102,7 +102,8 @@ pub struct Prompt {
     pub answer: Type,
     /// Model ids, tried in this order; facts in [`crate::Plan::models`].
     pub chain: Vec<String>,
-    /// Everything of a first request: the texts and `overhead_tokens_max` together.
+    /// Everything of a first request: the texts and `overhead_tokens_max` together, in tokens of a public tokenizer. What
+    /// a model is held to is [`Prompt::request_input_tokens_max`].
     pub input_tokens_max: u64,
     /// What a request holds besides its texts, at most: the messages' framing and the answer's JSON Schema. The texts
     /// may have `input_tokens_max - overhead_tokens_max`, counted before they are sent.
@@ -155,19 +156,32 @@ pub enum Role {
 /// byte-level tokenizer never makes more tokens than bytes.
 pub const REPAIR_NOTE_BYTES_MAX: u64 = 512;
 
+/// What a declared token of a prompt's input stands for where bytes have to be counted: prose in the Latin script has
+/// three to five to a token, and a bound that refused ordinary prompts would help nobody.
+pub const BYTES_PER_DECLARED_TOKEN: u64 = 4;
+
 impl Prompt {
-    /// The bound on the input of a first request, or of one that asks again after an answer that did not fit: the last
-    /// such answer is sent again, with a note. `None` on overflow.
-    pub fn request_input_tokens_max(&self, repairs_before: u32) -> Option<u64> {
-        if repairs_before == 0 {
-            return Some(self.input_tokens_max);
+    /// How much the texts of a request may count: tokens where the model's tokenizer is public. Where it is not, bytes are
+    /// counted, which no text has more tokens than, and a declared token stands for [`BYTES_PER_DECLARED_TOKEN`] of them:
+    /// so many tokens of ordinary text fit, and the bound is still one. `None` on overflow.
+    pub fn text_bound(&self, model: &Model, repairs_before: u32) -> Option<u64> {
+        let mut declared = self.input_tokens_max.saturating_sub(self.overhead_tokens_max);
+        if repairs_before > 0 {
+            // The last answer that did not fit is sent again.
+            declared = declared.checked_add(self.output_tokens_max)?;
         }
-        self.input_tokens_max.checked_add(self.output_tokens_max)?.checked_add(REPAIR_NOTE_BYTES_MAX)
+        let counted = if model.encoding.is_some() { declared } else { declared.checked_mul(BYTES_PER_DECLARED_TOKEN)? };
+        counted.checked_add(if repairs_before > 0 { REPAIR_NOTE_BYTES_MAX } else { 0 })
+    }
+
+    /// The bound on all input tokens of a request, framing and schema included. `None` on overflow.
+    pub fn request_input_tokens_max(&self, model: &Model, repairs_before: u32) -> Option<u64> {
+        self.text_bound(model, repairs_before)?.checked_add(self.overhead_tokens_max)
     }
 
     /// The most that one request can cost: what is held before it is sent.
     pub fn request_ceiling(&self, model: &Model, repairs_before: u32) -> Option<Money> {
-        model.call_ceiling(self.request_input_tokens_max(repairs_before)?, self.output_tokens_max)
+        model.call_ceiling(self.request_input_tokens_max(model, repairs_before)?, self.output_tokens_max)
     }
 
     /// The most that one try of a call can cost: every model of the chain answers, each as often as `repair` allows, and

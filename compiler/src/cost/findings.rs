@@ -53,11 +53,12 @@ pub(super) fn findings(plan: &Plan, estimate: &Estimate) -> Vec<Finding> {
 }
 
 fn constant_part(prompt: &Prompt, row: &PromptCost, found: &mut Vec<Finding>) {
-    let (constant, most) = (row.facts.constant_tokens, prompt.input_tokens_max.saturating_sub(prompt.overhead_tokens_max));
-    if constant > most {
-        let message = format!("the constant part of `{}` takes up to {constant} tokens, and `max_input` is {most}", prompt.name);
+    let (over, declared) = (row.facts.constant_over, prompt.input_tokens_max.saturating_sub(prompt.overhead_tokens_max));
+    if over > 0 {
+        let message = format!("the constant part of `{}` alone is longer than its `max_input` of {declared} tokens", prompt.name);
+        let enough = declared.saturating_add(over);
         let help =
-            format!("every call would be refused; set `max_input` to {constant} tokens or more, with room for what is filled in");
+            format!("every call would be refused; {enough} tokens are enough for it, and what is filled in needs room as well");
         found.push(Finding::new("E0711", format!("prompt:{}", prompt.name), message, help));
     }
 }

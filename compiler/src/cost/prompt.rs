@@ -17,8 +17,8 @@ pub struct PromptFacts {
     /// Tokens of one request, everything included; the largest is the one that a last repair sends.
     pub input_tokens: Count,
     pub output_tokens: Count,
-    /// Tokens of the constant part, by the tokenizer that counts most of them.
-    pub constant_tokens: u64,
+    /// How far the constant part alone is beyond its bound for some model, in what that model counts.
+    pub constant_over: u64,
     /// Of one try: every model of the chain, each with its repairs.
     pub one_try: Cost,
     /// Requests of one try, at most.
@@ -44,11 +44,12 @@ pub fn prompt_facts(prompt: &Prompt, plan: &Plan) -> PromptFacts {
     let text = template_text(prompt, plan);
     let answer = answer_size(&prompt.answer, &plan.types);
     let models: Vec<&Model> = prompt.chain.iter().filter_map(|id| plan.models.get(id)).collect();
-    let constant_tokens = models.iter().map(|model| tokenizer(model).count(&text.constant)).max().unwrap_or(0);
-    let input = input_tokens(prompt, &text, &answer, models.first().copied());
+    let over = |model: &&Model| tokenizer(model).count(&text.constant).checked_sub(prompt.text_bound(model, 0)?);
+    let constant_over = models.iter().filter_map(over).max().unwrap_or(0);
+    let input = input_tokens(prompt, &text, &answer, &models);
     let output = output_tokens(prompt, &answer);
     PromptFacts {
-        constant_tokens,
+        constant_over,
         one_try: one_try(prompt, plan, input, output),
         requests_max: (prompt.chain.len() as u64).saturating_mul(u64::from(prompt.repair) + 1),
         input_tokens: input,
@@ -99,10 +100,15 @@ fn schema_bytes(prompt: &Prompt, plan: &Plan) -> u64 {
     }
 }
 
-fn input_tokens(prompt: &Prompt, text: &TemplateText, answer: &AnswerSize, first: Option<&Model>) -> Count {
+fn input_tokens(prompt: &Prompt, text: &TemplateText, answer: &AnswerSize, models: &[&Model]) -> Count {
     let counted = |text: &str| {
         let by_bytes = text.len() as u64 / BYTES_PER_TOKEN;
-        first.map(tokenizer).filter(|tokenizer| tokenizer.exact()).map_or(by_bytes, |tokenizer| tokenizer.count(text))
+        models
+            .first()
+            .copied()
+            .map(tokenizer)
+            .filter(|tokenizer| tokenizer.exact())
+            .map_or(by_bytes, |tokenizer| tokenizer.count(text))
     };
     let overhead = text
         .messages
@@ -114,7 +120,7 @@ fn input_tokens(prompt: &Prompt, text: &TemplateText, answer: &AnswerSize, first
     Count {
         least: (text.constant.len() as u64 / BYTES_PER_TOKEN_MAX).min(expected),
         expected_milli: Some(expected.saturating_mul(1000)),
-        most: prompt.request_input_tokens_max(prompt.repair.min(1)),
+        most: models.iter().map(|model| prompt.request_input_tokens_max(model, prompt.repair.min(1))).max().flatten(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::domain::{Cost, Figure};
 use super::estimate::Estimate;
 use super::tokens::tokenizer;
+use pmflow_plan::model::BYTES_PER_DECLARED_TOKEN;
 use pmflow_plan::{Budget, CapFidelity, Model, Money, Plan};
 use serde::Serialize;
 
@@ -102,7 +103,9 @@ fn cap(model: &Model) -> String {
 fn counted(model: &Model) -> String {
     let how = match &model.encoding {
         Some(encoding) if tokenizer(model).exact() => format!("counted exactly ({encoding}) before it is sent"),
-        _ => "no public tokenizer: bounded by its bytes before it is sent".to_owned(),
+        _ => format!(
+            "no public tokenizer: {BYTES_PER_DECLARED_TOKEN} bytes per declared token are allowed, and each may be a token"
+        ),
     };
     format!("{}: {how}", model.id)
 }

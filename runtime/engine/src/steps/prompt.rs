@@ -86,7 +86,9 @@ impl<'a> Turn<'a> {
         let step = at.path();
         let generation = self.entry(at).map_or(0, |entry| entry.generation);
         let logical = format!("{generation} {} {} {}", state.model, state.tried, state.repaired);
-        let input_tokens_max = prompt.request_input_tokens_max(prompts::repairs_before(state.invalid.as_ref()));
+        let repairs_before = prompts::repairs_before(state.invalid.as_ref());
+        let facts = self.plan.models.get(model);
+        let input_tokens_max = facts.and_then(|facts| prompt.request_input_tokens_max(facts, repairs_before));
         Ok(Sent {
             idempotency_key: keys::idempotency(&[&self.state.id.0, step.as_str(), &logical]),
             call: CallId { instance: at.instance.clone(), step, attempt },
