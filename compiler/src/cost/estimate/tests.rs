@@ -165,3 +165,16 @@ fn pricing_fills_in_what_the_plan_owes() {
     assert_eq!(plan.ceiling, estimate.run.ceiling.known());
     assert!(plan.prompts.values().all(|prompt| prompt.overhead_tokens_max > 16), "{:?}", plan.prompts);
 }
+
+#[test]
+fn the_worked_example_of_the_documentation() {
+    let fit = Prompt { answer: text_bounded(60), repair: 1, ..prompt("fit", &["openai/gpt-5.4-mini"]) };
+    let body = block(vec![step("fit", call(Target::Prompt("fit".into()), 2))]);
+    let over = StreamFrom::Source("leads".into());
+    let steps = vec![step("leads", source(Some(200), None)), step("lead", rounds(over, None, body))];
+    let mut plan = plan(vec![flow("main", steps)], vec![fit]);
+    price(&mut plan);
+    assert_eq!(plan.prompts["fit"].overhead_tokens_max, 19);
+    assert_eq!(plan.ceiling, Money::parse("3.3525"));
+    assert!(include_str!("../../../../docs/cost.md").contains("**$3.3525**"));
+}
