@@ -121,6 +121,8 @@ fn base_address(model: &Model, settings: &Settings) -> Result<(String, bool), Fa
 
 fn full_address(model: &Model, base: &str) -> Result<Url, Failure> {
     let bad = |reason: &str| {
+        // What stands before an `@` may be a password.
+        let base = base.rsplit_once('@').map_or(base, |(_, rest)| rest);
         let text = format!(
             "The address `{base}` of `{}` cannot be used: {reason}. It should look like `http://localhost:11434/v1`.",
             model.id

@@ -30,6 +30,14 @@ pub(crate) struct Limits {
     pub idle: Duration,
 }
 
+impl Limits {
+    /// A time that a clock can be advanced by.
+    fn sane(self) -> Limits {
+        const MOST: Duration = Duration::from_secs(365 * 86_400);
+        Limits { total: self.total.min(MOST), first_byte: self.first_byte.min(MOST), idle: self.idle.min(MOST) }
+    }
+}
+
 /// Sends once. An error means that no status arrived.
 pub(crate) async fn post(
     http: &reqwest::Client,
@@ -38,6 +46,7 @@ pub(crate) async fn post(
     body: Vec<u8>,
     limits: Limits,
 ) -> Result<Exchange, Failure> {
+    let limits = limits.sane();
     let deadline = Instant::now() + limits.total;
     let request = http.post(context.endpoint.url.clone()).headers(headers).body(body);
     let first_byte = deadline.min(Instant::now() + limits.first_byte);

@@ -2,7 +2,7 @@
 
 use crate::answer::Asked;
 use crate::failures::Detail;
-use crate::protocol::{Outcome, Reading, put, schema_of, temperature, text_at};
+use crate::protocol::{Outcome, Reading, openai_temperature, put, schema_of, text_at};
 use crate::request::{Request, Stop};
 use crate::{thinking, usage};
 use pmflow_plan::Role;
@@ -22,13 +22,13 @@ pub(crate) fn body(request: &Request, asked: &Asked, own_server: bool) -> Value 
             json!({"type": "json_schema", "json_schema": {"name": name, "strict": strict, "schema": schema}}),
         );
     }
-    if let Some(temperature) = temperature(request) {
+    // Other servers refuse or misread an effort; OpenAI's own models are known by the beginnings of their names.
+    let own = model.provider == "openai";
+    let effort = own.then(|| thinking::openai_effort(&model.wire_name, request.thinking_tokens_max)).flatten();
+    if let Some(temperature) = openai_temperature(request, effort) {
         put(&mut body, "temperature", json!(temperature));
     }
-    // Other servers refuse or misread the parameter; OpenAI's own names are known by their beginning.
-    if model.provider == "openai"
-        && let Some(effort) = thinking::openai_effort(&model.wire_name, request.thinking_tokens_max)
-    {
+    if let Some(effort) = effort {
         put(&mut body, "reasoning_effort", json!(effort));
     }
     body

@@ -3,7 +3,7 @@
 use crate::answer::Asked;
 use crate::failures::Detail;
 use crate::openai_chat::role_name;
-use crate::protocol::{Outcome, Reading, put, schema_of, temperature, text_at};
+use crate::protocol::{Outcome, Reading, openai_temperature, put, schema_of, text_at};
 use crate::request::{Request, Stop};
 use crate::{thinking, usage};
 use serde_json::{Value, json};
@@ -26,10 +26,11 @@ pub(crate) fn body(request: &Request, asked: &Asked) -> Value {
     if let Some((schema, name, strict)) = schema_of(asked) {
         put(&mut body, "text", json!({"format": {"type": "json_schema", "name": name, "strict": strict, "schema": schema}}));
     }
-    if let Some(temperature) = temperature(request) {
+    let effort = thinking::openai_effort(&request.model.wire_name, request.thinking_tokens_max);
+    if let Some(temperature) = openai_temperature(request, effort) {
         put(&mut body, "temperature", json!(temperature));
     }
-    if let Some(effort) = thinking::openai_effort(&request.model.wire_name, request.thinking_tokens_max) {
+    if let Some(effort) = effort {
         put(&mut body, "reasoning", json!({"effort": effort}));
     }
     body

@@ -76,6 +76,11 @@ pub(crate) fn temperature(request: &Request) -> Option<f64> {
     request.temperature_milli.filter(|_| request.model.temperature).map(|milli| f64::from(milli) / 1000.0)
 }
 
+/// The same for OpenAI: a model that reasons takes none beside an effort other than `none`.
+pub(crate) fn openai_temperature(request: &Request, effort: Option<&str>) -> Option<f64> {
+    temperature(request).filter(|_| effort.is_none_or(|effort| effort == "none"))
+}
+
 /// The schema to send, its name, and whether it is enforced.
 pub(crate) fn schema_of(asked: &Asked) -> Option<(&Value, &str, bool)> {
     match &asked.shape {

@@ -205,3 +205,93 @@ async fn a_byte_at_a_time_is_still_an_answer() {
         assert_eq!(client.send(&request(model(api)), &Keys(Some(KEY))).await.unwrap().text, "slow");
     }
 }
+
+/// Forms that occur beside the ordinary one.
+#[tokio::test]
+async fn unusual_answers_are_understood() {
+    let chat = |message: Value, finish: Value| json!({"choices": [{"message": message, "finish_reason": finish}]});
+    let responses = |items: Value| json!({"status": "completed", "output": items});
+    let anthropic = |content: Value, stop: &str| json!({"content": content, "stop_reason": stop});
+    let gemini = |parts: Value, reason: &str| json!({"candidates": [{"content": {"parts": parts}, "finishReason": reason}]});
+    let complete = |text: &'static str| Ok((text, Stop::Complete));
+    let cases: Vec<(Api, Value, Result<(&str, Stop), FailureClass>)> = vec![
+        (
+            Api::OpenaiChat,
+            chat(
+                json!({"content": [{"type": "text", "text": "a"}, {"type": "x"}, {"type": "text", "text": "b"}]}),
+                json!("stop"),
+            ),
+            complete("ab"),
+        ),
+        (Api::OpenaiChat, chat(json!({"content": "<think>hm</think>\nyes", "reasoning": "hm"}), json!("stop")), complete("yes")),
+        (Api::OpenaiChat, chat(json!({"content": "yes", "refusal": null}), json!("some_new_reason")), complete("yes")),
+        (Api::OpenaiChat, chat(json!({"content": "yes"}), Value::Null), complete("yes")),
+        (Api::OpenaiChat, chat(json!({"content": null}), json!("length")), Ok(("", Stop::Truncated))),
+        (
+            Api::OpenaiChat,
+            chat(json!({"content": null, "tool_calls": [{"id": "1"}]}), json!("tool_calls")),
+            Err(FailureClass::InvalidOutput),
+        ),
+        (Api::OpenaiChat, chat(json!({"content": ""}), json!("stop")), Err(FailureClass::InvalidOutput)),
+        (Api::OpenaiChat, json!({"choices": []}), Err(FailureClass::Transport)),
+        (
+            Api::OpenaiResponses,
+            responses(
+                json!([{"type": "message", "content": [{"type": "output_text", "text": "a"}]}, {"type": "message", "content": [{"type": "output_text", "text": "b"}]}]),
+            ),
+            complete("ab"),
+        ),
+        (Api::OpenaiResponses, responses(json!([{"type": "function_call", "name": "f"}])), Err(FailureClass::InvalidOutput)),
+        (Api::OpenaiResponses, json!({"status": "cancelled", "output": []}), Err(FailureClass::InvalidOutput)),
+        (
+            Api::AnthropicMessages,
+            anthropic(
+                json!([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, {"type": "new"}, {"type": "text", "text": "b"}]),
+                "end_turn",
+            ),
+            complete("ab"),
+        ),
+        (
+            Api::AnthropicMessages,
+            anthropic(json!([{"type": "text", "text": "a"}]), "model_context_window_exceeded"),
+            Ok(("a", Stop::Truncated)),
+        ),
+        (
+            Api::AnthropicMessages,
+            anthropic(json!([{"type": "thinking", "thinking": "hm"}]), "max_tokens"),
+            Ok(("", Stop::Truncated)),
+        ),
+        (
+            Api::AnthropicMessages,
+            anthropic(json!([{"type": "text", "text": "a"}]), "pause_turn"),
+            Err(FailureClass::InvalidOutput),
+        ),
+        (
+            Api::AnthropicMessages,
+            anthropic(json!([{"type": "tool_use", "name": "f"}]), "tool_use"),
+            Err(FailureClass::InvalidOutput),
+        ),
+        (Api::AnthropicMessages, anthropic(json!([]), "refusal"), Ok(("no reason is given", Stop::Refused))),
+        (
+            Api::GeminiGenerate,
+            gemini(json!([{"text": "hm", "thought": true}, {"text": "a"}, {"text": "b"}]), "STOP"),
+            complete("ab"),
+        ),
+        (Api::GeminiGenerate, json!({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}), complete("a")),
+        (Api::GeminiGenerate, json!({"candidates": [{"finishReason": "MAX_TOKENS"}]}), Ok(("", Stop::Truncated))),
+        (Api::GeminiGenerate, gemini(json!([]), "MALFORMED_FUNCTION_CALL"), Err(FailureClass::InvalidOutput)),
+        (
+            Api::GeminiGenerate,
+            gemini(json!([{"text": "a"}]), "RECITATION"),
+            Ok(("the answer was stopped, reason `RECITATION`", Stop::Refused)),
+        ),
+        (Api::GeminiGenerate, json!({"usageMetadata": {"promptTokenCount": 4}}), Err(FailureClass::InvalidOutput)),
+    ];
+    for (api, body, expected) in cases {
+        let (server, client) = server().await;
+        server.then(Reply::raw(body.to_string()));
+        let result = client.send(&request(model(api)), &Keys(Some(KEY))).await;
+        let result = result.map(|response| (response.text, response.stop)).map_err(|failed| failed.failure.class);
+        assert_eq!(result, expected.map(|(text, stop)| (text.to_owned(), stop)), "{api:?} {body}");
+    }
+}

@@ -31,12 +31,12 @@ async fn every_kind_of_request_is_valid() {
         };
         for name in names {
             for structured_output in [true, false] {
-                let model = Model { wire_name: (*name).to_owned(), structured_output, temperature: *name != "o3", ..model(api) };
+                let model = Model { wire_name: (*name).to_owned(), structured_output, temperature: true, ..model(api) };
                 for mut request in [request(model.clone()), asking_for_fit(model.clone()), asking_for_priority(model.clone())] {
                     for thinking in [None, Some(0), Some(1_500), Some(6_000), Some(40_000)] {
                         request.thinking_tokens_max = thinking;
                         request.output_tokens_max = 8_000;
-                        request.temperature_milli = (!name.starts_with("gpt-6")).then_some(700);
+                        request.temperature_milli = Some(700);
                         let response = client.send(&request, &Keys(Some(KEY))).await;
                         assert!(
                             response.is_ok(),
@@ -127,6 +127,10 @@ async fn temperature_is_sent_only_where_the_model_takes_one() {
     let mut hot = request(Model { temperature: true, wire_name: "gpt-4.1".to_owned(), ..model(Api::OpenaiChat) });
     hot.temperature_milli = Some(250);
     assert_eq!(body_of(&hot).await["temperature"], json!(0.25));
+    hot.model = Arc::new(Model { temperature: true, ..model(Api::OpenaiResponses) });
+    assert_eq!(body_of(&hot).await["temperature"], json!(0.25), "taken while the model does not think");
+    hot.thinking_tokens_max = Some(500);
+    assert_eq!(body_of(&hot).await.get("temperature"), None);
     hot.model = Arc::new(Model { temperature: false, ..model(Api::OpenaiChat) });
     assert_eq!(body_of(&hot).await.get("temperature"), None);
     hot.model = Arc::new(Model { temperature: true, ..model(Api::AnthropicMessages) });
@@ -236,11 +240,26 @@ async fn a_server_of_ones_own_needs_no_key() {
 
 #[tokio::test]
 async fn addresses_that_cannot_be_used_are_explained() {
-    for address in ["localhost:11434", "ftp://host", "http://", "not an address", "mailto:x@y"] {
+    for address in ["localhost:11434", "ftp://host", "http://", "not an address"] {
         let failed = client_at(address).send(&request(model(Api::OpenaiChat)), &Keys(None)).await.unwrap_err();
         assert_eq!((failed.failure.class, failed.failure.billing), (FailureClass::InvalidInput, Billing::NotSent), "{address}");
         assert!(failed.failure.message.contains(address), "{}", failed.failure.message);
     }
+}
+
+#[tokio::test]
+async fn a_password_in_an_address_is_not_shown() {
+    let failed = client_at("ftp://me:hunter2@host").send(&request(model(Api::OpenaiChat)), &Keys(None)).await.unwrap_err();
+    assert!(!failed.failure.message.contains("hunter2") && failed.failure.message.contains("host"), "{}", failed.failure.message);
+    let failed = client_at("http://me:hunter2@no-such-host.invalid")
+        .send(&request(model(Api::OpenaiChat)), &Keys(None))
+        .await
+        .unwrap_err();
+    assert!(
+        !failed.failure.message.contains("hunter2") && failed.failure.message.contains("no-such-host"),
+        "{}",
+        failed.failure.message
+    );
 }
 
 #[tokio::test]
