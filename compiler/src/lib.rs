@@ -6,6 +6,7 @@
 //! ```
 
 pub mod cost;
+pub mod emit;
 pub mod format;
 pub mod lints;
 pub mod problems;

@@ -1,1 +1,220 @@
-//! types
+//! From syntax trees to checked flows: names, types, effects, trust, settings.
+//!
+//! ```text
+//! project   which files there are, and which names they declare
+//! resolve   what a name or a written type means
+//! expressions, calls, templates, narrow   a type, an origin and a plan expression for each expression
+//! prompts, models, connectors, flows, steps, tests   one file per thing that an author declares
+//! ```
+//! Checking never fails: what is wrong is a [`Problem`], and its type absorbs whatever rests on it.
+
+mod arguments;
+mod builtins;
+mod calls;
+mod circles;
+mod coerce;
+mod connectors;
+mod data_files;
+mod expressions;
+mod flow_settings;
+mod flows;
+mod functions;
+mod items;
+mod models;
+mod names;
+mod narrow;
+mod operations;
+mod operators;
+mod phrases;
+mod project;
+mod prompts;
+mod resolve;
+mod scope;
+mod sources;
+mod steps;
+mod templates;
+mod tests;
+mod trust;
+mod trust_rules;
+mod ty;
+
+pub(crate) use items::{CheckedFlow, CheckedTest};
+pub use items::{Expectation, GivenStandIn};
+pub use ty::{EnumTy, FieldTy, RecordTy, Ty, TypeName};
+
+use crate::lints::{Levels, LintedFile, lint};
+use crate::syntax::ast;
+use crate::{FileId, Problem, Problems, Span, World};
+use items::Items;
+use pmflow_plan as plan;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A project whose every file was read and checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// In the order in which they were met: the roots, then what they import.
+    pub files: Vec<CheckedFile>,
+    /// Sorted by place.
+    pub problems: Problems,
+    /// Every name that was understood, with the place that declares it; sorted.
+    pub references: Vec<Reference>,
+    /// The type of every expression, as an author would write it; sorted, outer before inner.
+    pub types: Vec<(Span, Ty)>,
+    pub(crate) flows: Vec<CheckedFlow>,
+    pub(crate) tests: Vec<CheckedTest>,
+    pub(crate) parts: PlanParts,
+}
+
+#[derive(Debug)]
+pub struct CheckedFile {
+    pub id: FileId,
+    pub path: Arc<str>,
+    pub text: Arc<str>,
+    pub ast: Arc<ast::File>,
+    pub comments: Vec<ast::Comment>,
+    /// The name by which others import it; unique in the project.
+    pub module: String,
+    pub root: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    pub span: Span,
+    pub definition: Span,
+}
+
+/// What plans are made of, by full name (`module/name`).
+#[derive(Debug, Default)]
+pub(crate) struct PlanParts {
+    pub functions: BTreeMap<String, plan::Function>,
+    pub types: BTreeMap<String, plan::Type>,
+    pub models: BTreeMap<String, plan::Model>,
+    pub prompts: BTreeMap<String, plan::Prompt>,
+    pub prompt_spans: BTreeMap<String, Span>,
+    pub operations: BTreeMap<String, plan::Operation>,
+    pub connectors: BTreeMap<String, plan::Connector>,
+}
+
+/// Reads the roots and everything that they import, and checks all of it.
+pub fn check_project(world: &dyn World, roots: &[FileId]) -> Checked {
+    let mut checker = Checker::new(world);
+    checker.load(roots);
+    checker.declare_items();
+    checker.check_items();
+    checker.finish()
+}
+
+impl Checked {
+    /// No errors; warnings pass. Only a clean project has plans.
+    pub fn clean(&self) -> bool {
+        !self.problems.has_errors()
+    }
+
+    /// The flows of the root files, in the order in which they are written.
+    pub fn flow_names(&self) -> Vec<&str> {
+        let of_roots = self.flows.iter().filter(|flow| self.files.get(flow.file).is_some_and(|file| file.root));
+        of_roots.map(|flow| flow.name.as_str()).collect()
+    }
+
+    /// Where the name at a place was declared.
+    pub fn definition_at(&self, file: FileId, offset: u32) -> Option<Reference> {
+        let covers = |span: Span| span.file == file && span.start <= offset && offset <= span.end;
+        self.references.iter().filter(|reference| covers(reference.span)).min_by_key(|r| r.span.end - r.span.start).copied()
+    }
+
+    /// The innermost expression at a place, with its type.
+    pub fn type_at(&self, file: FileId, offset: u32) -> Option<&(Span, Ty)> {
+        let covers = |span: Span| span.file == file && span.start <= offset && offset <= span.end;
+        self.types.iter().filter(|(span, _)| covers(*span)).min_by_key(|(span, _)| span.end - span.start)
+    }
+
+    pub fn file(&self, id: FileId) -> Option<&CheckedFile> {
+        self.files.iter().find(|file| file.id == id)
+    }
+}
+
+/// What checking gathers.
+pub(crate) struct Checker<'w> {
+    world: &'w dyn World,
+    files: Vec<CheckedFile>,
+    file_index: HashMap<FileId, usize>,
+    items: Items,
+    builtins: builtins::Builtins,
+    problems: Problems,
+    references: Vec<Reference>,
+    types: Vec<(Span, Ty)>,
+    parts: PlanParts,
+    tests: Vec<CheckedTest>,
+    stand_ins: tests::StandIns,
+    /// How deep the expression, block or template that is being checked lies.
+    depth: u32,
+}
+
+/// Deeper nesting is reported instead of followed.
+const DEPTH_MAX: u32 = 256;
+
+impl<'w> Checker<'w> {
+    fn new(world: &'w dyn World) -> Checker<'w> {
+        Checker {
+            world,
+            files: Vec::new(),
+            file_index: HashMap::new(),
+            items: Items::default(),
+            builtins: builtins::Builtins::default(),
+            problems: Problems::default(),
+            references: Vec::new(),
+            types: Vec::new(),
+            parts: PlanParts::default(),
+            tests: Vec::new(),
+            stand_ins: tests::StandIns::default(),
+            depth: 0,
+        }
+    }
+
+    fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    fn refer(&mut self, span: Span, definition: Span) {
+        self.references.push(Reference { span, definition });
+    }
+
+    /// Enters a nested expression; false, with a problem, when it lies too deep.
+    fn deeper(&mut self, span: Span) -> bool {
+        if self.depth >= DEPTH_MAX {
+            self.report(
+                Problem::new("E0210", span, "this is nested too deeply to be checked")
+                    .label(format!("more than {DEPTH_MAX} levels deep"))
+                    .help("give the inner parts names with `let`, or move them into a `fn`"),
+            );
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    fn finish(mut self) -> Checked {
+        self.references.sort_unstable();
+        self.references.dedup();
+        self.types.sort_by_key(|(span, _)| (span.file, span.start, std::cmp::Reverse(span.end)));
+        let prelude = |span: Span| span.file == FileId::PRELUDE;
+        self.types.retain(|(span, _)| !prelude(*span));
+        let own = self.files.iter().filter(|file| !file.id.is_standard());
+        let linted: Vec<LintedFile> =
+            own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
+        let problems = lint(&linted, self.problems, self.world.today(), &Levels::default());
+        Checked {
+            problems,
+            files: self.files,
+            references: self.references,
+            types: self.types,
+            flows: self.items.checked_flows(),
+            tests: self.tests,
+            parts: self.parts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod checks;

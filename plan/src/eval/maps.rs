@@ -15,6 +15,8 @@ pub(super) fn apply(run: &mut Interpreter<'_>, op: Op, values: &[Value]) -> Outc
         }
         // None where there is no such field, or nothing that has fields.
         (Op::JsonField, [value, Value::Text(name)]) => Ok(value.get(name).cloned().unwrap_or(Value::None)),
+        // None where there is no such position, or nothing that has positions.
+        (Op::JsonField, [value, Value::Int(position)]) => Ok(element(value, *position).cloned().unwrap_or(Value::None)),
         (Op::MapKeys, [Value::Record(record)]) => {
             run.charge_length(record.fields.len())?;
             Ok(Value::list(record.fields.iter().map(|(name, _)| Value::Text(name.clone())).collect()))
@@ -24,6 +26,13 @@ pub(super) fn apply(run: &mut Interpreter<'_>, op: Op, values: &[Value]) -> Outc
             Ok(Value::list(record.fields.iter().map(|(_, value)| value.clone()).collect()))
         }
         _ => Err(wrong_operands(op, values)),
+    }
+}
+
+fn element(value: &Value, position: i64) -> Option<&Value> {
+    match value {
+        Value::List(items) => items.get(usize::try_from(position).ok()?),
+        _ => None,
     }
 }
 
