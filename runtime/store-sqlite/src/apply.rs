@@ -210,7 +210,7 @@ fn json_rows<T: Serialize>(rows: &[T]) -> Option<String> {
     if rows.is_empty() { None } else { Some(json_text(rows)) }
 }
 
-fn run_of<'w>(step: &Step<'w>) -> Option<&'w RunId> {
+pub(crate) fn run_of<'w>(step: &Step<'w>) -> Option<&'w RunId> {
     match step {
         Step::New(new) => first_row(&new.writes).map(|row| &row.id),
         Step::Next(next) => Some(&next.lease.run),

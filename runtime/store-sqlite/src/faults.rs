@@ -16,6 +16,9 @@ const NOT_A_DATABASE: i32 = 26;
 /// The shared-memory file beside the database could not grow.
 const SHARED_MEMORY_SIZE: i32 = 4874;
 
+/// A row whose key is taken: a primary key, or another unique one.
+const KEY_TAKEN: [i32; 2] = [1555, 2067];
+
 /// Where a store is and how patient it was: what its errors need to be told well.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -53,6 +56,10 @@ impl Place {
 
     fn by_code(&self, code: i32, detail: String) -> StoreError {
         let place = self.path.clone();
+        if KEY_TAKEN.contains(&code) {
+            // The statement spoke for many runs: the writer tries each alone and names the one.
+            return StoreError::RecordedBefore { run: String::new(), detail };
+        }
         if code == SHARED_MEMORY_SIZE {
             return StoreError::Full { place, detail };
         }

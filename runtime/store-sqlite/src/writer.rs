@@ -1,7 +1,7 @@
 //! The one writer: it gathers what many callers want written and commits it in one transaction, for the disk's commit rate
 //! is the limit. While one group is on its way to the disk, the next one gathers.
 
-use crate::apply::{Applier, Step, Verdict};
+use crate::apply::{Applier, Step, Verdict, run_of};
 use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
@@ -128,14 +128,15 @@ impl Writer {
             }
             Err(error) if works.len() > 1 && is_of_one_job(&error) => {
                 for (work, reply) in works.iter().zip(replies) {
-                    let _ = reply.send(self.transact(std::slice::from_ref(work)).await.and_then(|outcomes| {
+                    let outcome = self.transact(std::slice::from_ref(work)).await.and_then(|outcomes| {
                         outcomes.into_iter().next().ok_or_else(|| StoreError::Closed { place: self.place.path.clone() })
-                    }));
+                    });
+                    let _ = reply.send(outcome.map_err(|error| named(error, work)));
                 }
             }
             Err(error) => {
-                for reply in replies {
-                    let _ = reply.send(Err(error.clone()));
+                for (work, reply) in works.iter().zip(replies) {
+                    let _ = reply.send(Err(named(error.clone(), work)));
                 }
             }
         }
@@ -202,10 +203,22 @@ fn is_of_one_job(error: &StoreError) -> bool {
         error,
         StoreError::Other { .. }
             | StoreError::OutOfRange { .. }
+            | StoreError::RecordedBefore { .. }
             | StoreError::NoSuchPlan { .. }
             | StoreError::NoSuchRun { .. }
             | StoreError::Unreadable { .. }
     )
+}
+
+/// The runs of the one piece of work that an error is about.
+fn named(error: StoreError, work: &Work) -> StoreError {
+    match error {
+        StoreError::RecordedBefore { detail, .. } => {
+            let runs: BTreeSet<&str> = steps(std::slice::from_ref(work)).iter().filter_map(run_of).map(|run| &*run.0).collect();
+            StoreError::RecordedBefore { run: runs.into_iter().collect::<Vec<_>>().join("`, `"), detail }
+        }
+        other => other,
+    }
 }
 
 fn steps(transitions: &[Work]) -> Vec<Step<'_>> {

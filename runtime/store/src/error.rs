@@ -62,6 +62,12 @@ pub enum StoreError {
     #[error("the database {place} holds something that this pmflow cannot read: {detail}.")]
     Unreadable { place: String, detail: String },
 
+    #[error(
+        "a transition of run `{run}` records again what is recorded already ({detail}). This is a defect of pmflow; nothing of \
+         the transition was stored, and what was recorded stays as it is."
+    )]
+    RecordedBefore { run: String, detail: String },
+
     #[error("the store {place} was closed while the request was under way: it may or may not have been recorded.")]
     Closed { place: String },
 
@@ -95,6 +101,7 @@ impl StoreError {
             | StoreError::NoSuchRun { .. }
             | StoreError::NoSuchPlan { .. }
             | StoreError::OutOfRange { .. }
+            | StoreError::RecordedBefore { .. }
             | StoreError::Unreadable { .. } => Remedy::GiveUp,
         }
     }

@@ -144,6 +144,7 @@ impl Store for MemoryStore {
     async fn commit(&self, batch: Vec<RunCommit>) -> Result<Vec<Committed>, StoreError> {
         let mut tables = self.tables();
         tables.check_amounts(&batch)?;
+        tables.check_keys(&batch)?;
         Ok(batch.into_iter().map(|commit| tables.commit(commit)).collect())
     }
 

@@ -5,6 +5,7 @@
 mod durability;
 mod faults;
 mod folder;
+mod query_plans;
 
 use pmflow_store::conformance::Harness;
 use pmflow_store_sqlite::{SqliteOptions, SqliteStore};

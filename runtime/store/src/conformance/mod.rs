@@ -44,6 +44,7 @@ macro_rules! conformance_tests {
             runs::what_ended_stays_ended,
             runs::a_failed_run_can_go_on,
             runs::a_batch_with_an_amount_too_large_stores_nothing,
+            runs::a_result_is_recorded_once,
             runs::values_come_back_exactly,
             runs::many_runs_side_by_side_lose_nothing,
             instances::a_child_is_inserted_once,

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::samples::{
-    accepted, created, failure, new_run, plan, process, root, run_row, step, stored, transition, transition_to,
+    accepted, created, failure, new_run, output, plan, process, root, run_row, step, stored, transition, transition_to,
 };
 use crate::{Committed, Conflict, Created, Lease, Store, StoreError};
 use pmflow_engine::{BindingRow, RunId, RunStatus, Write};
@@ -134,6 +134,29 @@ pub async fn a_batch_with_an_amount_too_large_stores_nothing<H: Harness>(harness
     assert!(matches!(refused, Err(StoreError::OutOfRange { .. })), "{refused:?}");
     assert_eq!(store.run(&first.run).await.expect("the run is there").sequence, 1);
     stored(&store, transition(&first, 2, vec![])).await;
+}
+
+pub async fn a_result_is_recorded_once<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let (first, second) = (created(&store, "r1").await, created(&store, "r2").await);
+    let fit = || Write::RecordStep(step(&root(), "fit", 1));
+    let out = || Write::Output(output(&root(), "0001", &["ham"], 1));
+    stored(&store, transition(&first, 2, vec![fit(), out()])).await;
+    let again = vec![
+        vec![transition(&first, 3, vec![fit()])],
+        vec![transition(&first, 3, vec![out()])],
+        vec![transition(&first, 3, vec![]), transition(&second, 2, vec![fit()]), transition(&second, 3, vec![fit()])],
+    ];
+    for batch in again {
+        let refused = store.commit(batch).await;
+        assert!(matches!(&refused, Err(StoreError::RecordedBefore { run, .. }) if !run.is_empty()), "{refused:?}");
+        assert_eq!(store.run(&first.run).await.expect("the run is there").sequence, 2, "nothing of the batch is stored");
+        assert_eq!(store.run(&second.run).await.expect("the run is there").sequence, 1);
+    }
+    // What does not follow is not looked at: a transition that is sent twice is a conflict.
+    let twice = store.commit(vec![transition(&first, 2, vec![fit()])]).await.expect("a conflict is no error");
+    assert!(matches!(twice.as_slice(), [Committed::Conflict(Conflict::Sequence { .. })]), "{twice:?}");
+    stored(&store, transition(&second, 2, vec![fit(), out()])).await;
 }
 
 pub async fn values_come_back_exactly<H: Harness>(harness: &H) {

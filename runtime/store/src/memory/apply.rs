@@ -59,7 +59,32 @@ impl Tables {
         Committed::Stored { refused: self.write_all(number, commit.writes) }
     }
 
+    /// A row whose key is taken fails the whole batch, before anything of it is stored.
+    pub(super) fn check_keys(&self, batch: &[RunCommit]) -> Result<(), StoreError> {
+        let mut standing = BTreeMap::new();
+        let mut taken = BTreeSet::new();
+        for commit in batch {
+            let run = &commit.lease.run;
+            let Ok((_, execution)) = self.execution(run) else { continue };
+            let standing = standing.entry(run).or_insert((execution.row.sequence, execution.row.status));
+            let Ok((number, row)) = self.judge_against(commit, *standing) else { continue };
+            *standing = (row.sequence, row.status);
+            for key in commit.writes.iter().filter_map(unique_key) {
+                if execution.has(&key) || !taken.insert((number, key.clone())) {
+                    return Err(StoreError::RecordedBefore { run: run.to_string(), detail: format!("{key:?}") });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn judge(&self, commit: &RunCommit) -> Result<(i64, RunRow), Conflict> {
+        let standing = self.execution(&commit.lease.run).map(|(_, execution)| (execution.row.sequence, execution.row.status));
+        self.judge_against(commit, standing.unwrap_or((0, RunStatus::Running)))
+    }
+
+    /// Whether the transition follows when the run stands at this sequence and status.
+    fn judge_against(&self, commit: &RunCommit, (stored, status): (u64, RunStatus)) -> Result<(i64, RunRow), Conflict> {
         let run = &commit.lease.run;
         let Ok((number, execution)) = self.execution(run) else { return Err(Conflict::NoSuchRun { run: run.clone() }) };
         if execution.epoch != commit.lease.epoch {
@@ -69,7 +94,6 @@ impl Tables {
             Some(Write::PutRun(row)) if row.id == *run => row,
             _ => return Err(Conflict::Shape { run: run.clone() }),
         };
-        let (stored, status) = (execution.row.sequence, execution.row.status);
         if row.sequence != stored + 1 {
             return Err(Conflict::Sequence { run: run.clone(), stored, given: row.sequence });
         }
@@ -105,7 +129,29 @@ impl Tables {
     }
 }
 
+/// What may be recorded once in a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum UniqueKey {
+    Step(Path, u32),
+    Output(Path, String),
+}
+
+fn unique_key(write: &Write) -> Option<UniqueKey> {
+    match write {
+        Write::RecordStep(row) => Some(UniqueKey::Step(row.step.clone(), row.attempt)),
+        Write::Output(row) => Some(UniqueKey::Output(row.owner.clone(), row.order.clone())),
+        _ => None,
+    }
+}
+
 impl StoredExecution {
+    fn has(&self, key: &UniqueKey) -> bool {
+        match key {
+            UniqueKey::Step(step, attempt) => self.steps.contains_key(&(step.clone(), *attempt)),
+            UniqueKey::Output(owner, order) => self.outputs.contains_key(&(owner.clone(), order.clone())),
+        }
+    }
+
     fn write(&mut self, write: Write, refused: &mut Vec<Path>, left_out: &mut BTreeSet<Path>) {
         match write {
             Write::InsertInstance(row) if self.instances.contains_key(&row.path) => {
