@@ -153,7 +153,11 @@ fn files_that_are_not_what_was_declared() {
         (b"{}", FileFormat::Json, "`FILE`, is no JSON array; rows are the elements of one array, `[ \u{2026} ]`"),
         (b"[{\"name\":\"a\"}", FileFormat::Json, "`FILE`, line 1: the array is cut off; its closing `]` or a row is missing"),
         (b"[{\"name\":\"a\"},]", FileFormat::Json, "`FILE`, line 1: the array is cut off; its closing `]` or a row is missing"),
-        (b"[{\"name\":\"a\"} {}]", FileFormat::Json, "`FILE`, line 1: not JSON: trailing characters at line 1 column 14; correct the file"),
+        (
+            b"[{\"name\":\"a\"} {}]",
+            FileFormat::Json,
+            "`FILE`, line 1: not JSON: trailing characters at line 1 column 14; correct the file",
+        ),
         (b"[]\n1", FileFormat::Json, "`FILE`, line 2: something follows the array"),
         (b"[\n{\"name\":1}]", FileFormat::Json, "`FILE`, line 2: `name`: expected a text, found the int 1; correct the file"),
         (

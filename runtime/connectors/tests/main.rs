@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod files;
+mod http;
+mod server;

@@ -14,7 +14,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 const TOKEN_ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// What a request is given to prove who sends it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Credentials {
     pub header: Option<(HeaderName, HeaderValue)>,
     pub query: Option<(String, SecretString)>,

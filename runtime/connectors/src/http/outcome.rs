@@ -20,6 +20,8 @@ pub(super) struct Answer {
     broken: Option<String>,
     /// Parameters and page, under what the answer's own expressions see.
     scope: Scope,
+    /// What must not stand in a message, though a service repeats it.
+    credentials: Credentials,
 }
 
 pub(super) async fn receive(
@@ -50,14 +52,14 @@ pub(super) async fn receive(
     }
     let is_json = headers.get("content-type").is_some_and(|kind| kind.contains("json"));
     let (body, broken) = read_body(&bytes, is_json);
-    let struck = |text: String| credentials.strike_out(&text);
     Ok(Answer {
         status: response.status().as_u16(),
         headers,
         url: url.clone(),
         body,
-        broken: broken.map(struck),
+        broken,
         scope: Scope::new(),
+        credentials: credentials.clone(),
     })
 }
 
@@ -131,7 +133,7 @@ impl Answer {
         match &self.broken {
             Some(broken) => {
                 let message = format!("`{}` was answered {} with {broken}", invocation.operation.name, self.status);
-                Err(Failure::unknown(FailureClass::InvalidOutput, message))
+                Err(Failure::unknown(FailureClass::InvalidOutput, self.credentials.strike_out(&message)))
             }
             None => Ok(self),
         }
@@ -160,7 +162,7 @@ impl Answer {
         // A refusal proves that nothing was done; an error of the service's own proves nothing. A 200 that says
         // it failed is taken at its word.
         let billing = if self.status >= 500 || self.status == 408 { Billing::Unknown } else { Billing::NotBilled };
-        Failure::new(class, billing, message).retry_after_ms(wait)
+        Failure::new(class, billing, self.credentials.strike_out(&message)).retry_after_ms(wait)
     }
 
     /// What the operation's mapping makes of the body; without one the body itself.
@@ -182,7 +184,7 @@ impl Answer {
     /// The service did what it was asked and said something else than what the connector promises.
     pub fn unusable(&self, invocation: &Invocation<'_>, reason: impl std::fmt::Display) -> Failure {
         let message = format!("the answer to `{}` is not what its connector says: {reason}", invocation.operation.name);
-        Failure::unknown(FailureClass::InvalidOutput, message)
+        Failure::unknown(FailureClass::InvalidOutput, self.credentials.strike_out(&message))
     }
 }
 
