@@ -5,11 +5,13 @@
 
 pub mod answer;
 pub mod catalog;
+pub mod diff;
 pub mod domain;
 pub mod estimate;
 pub mod findings;
 #[cfg(test)]
 mod fixtures;
+pub mod policy;
 mod prompt;
 pub mod recommend;
 pub mod render;
@@ -20,9 +22,11 @@ pub mod verdict;
 
 pub use answer::derived_output_tokens_max;
 pub use catalog::{Catalog, CatalogError, Day, ModelOptions, Unresolved};
+pub use diff::{CostChange, diff};
 pub use domain::{Cost, Count, Figure, Origin, Symbol};
 pub use estimate::{Estimate, Node, PromptCost, Rule, estimate, price, price_with};
 pub use findings::Finding;
+pub use policy::Policy;
 pub use prompt::PromptFacts;
 pub use recommend::{Recommendation, recommendations};
 pub use template::TemplateText;
