@@ -36,6 +36,23 @@ pub enum Command {
     RunEnded(RunEnd),
 }
 
+impl Command {
+    /// The instance that waits for the answer; none for [`Command::RunEnded`].
+    pub fn instance(&self) -> Option<&Path> {
+        match self {
+            Command::CallModel(call) => Some(&call.call.instance),
+            Command::LookupCache(lookup) => Some(&lookup.instance),
+            Command::CallOperation(call) => Some(&call.call.instance),
+            Command::PullRows(pull) | Command::ReadSource(pull) => Some(&pull.instance),
+            Command::AwaitAdmission(admission) => Some(&admission.instance),
+            Command::Gather(gather) => Some(&gather.instance),
+            Command::StartTimer(timer) => Some(&timer.id.instance),
+            Command::AwaitApproval(request) => Some(&request.instance),
+            Command::RunEnded(_) => None,
+        }
+    }
+}
+
 /// One try of one call. The text form, `daily/lead[k]/fit#2`, is unique within the run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId {

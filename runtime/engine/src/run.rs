@@ -4,7 +4,7 @@ use crate::expressions::clock;
 use crate::state::{BlockRef, Instance, Memory, STATE_FORMAT, State};
 use crate::turn::Turn;
 use crate::write::{Counters, InstanceStatus, RunStatus};
-use crate::{Command, Event, Path, RunId, Time, Transition, failures};
+use crate::{Command, Event, Path, RunId, Time, Transition, Write, failures};
 use pmflow_ledger::Account;
 use pmflow_plan::eval::{self, Context};
 use pmflow_plan::patterns::Patterns;
@@ -235,6 +235,8 @@ impl Turn<'_> {
             bindings: BTreeMap::new(),
             external: BTreeSet::new(),
         };
+        // It may be done before this transition ends, and its row has to be there to end.
+        self.writes.push(Write::PutInstance(instance.row()));
         self.state.instances.insert(root.clone(), instance);
         match parameters {
             Ok(parameters) => {

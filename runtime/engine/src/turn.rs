@@ -110,7 +110,7 @@ impl<'a> Turn<'a> {
 
     /// Nothing new may start in this instance.
     pub fn halted(&self, instance: &Path) -> bool {
-        if self.state.ending.is_some() {
+        if self.state.ending.is_some() || self.state.status != crate::RunStatus::Running {
             return true;
         }
         let mut next = self.state.instances.get(instance);
@@ -180,6 +180,10 @@ impl<'a> Turn<'a> {
         };
         self.state.in_flight = (self.state.in_flight + after).saturating_sub(before);
         self.touch(&at.instance);
+        if before > after {
+            // Something that fails may have waited for just this.
+            self.wake(&at.instance);
+        }
     }
 
     /// The number of the step's next sending or record.

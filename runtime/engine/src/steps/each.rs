@@ -181,7 +181,8 @@ impl<'a> Turn<'a> {
             pull: state.pull,
             source: self.resolved(at, source)?,
             cursor: state.cursor.clone(),
-            rows_max: window.saturating_sub(state.waiting.len() as u64).max(1),
+            // A refill begins when half of the window is empty.
+            rows_max: window - window / 2,
             read_max: READ_MAX,
             stages,
             timeout_ms: source.timeout_ms.unwrap_or(PULL_TIMEOUT_MS),

@@ -7,7 +7,7 @@ use crate::step_records::Detail;
 use crate::steps::backoff_purpose;
 use crate::turn::{At, Turn};
 use crate::write::{InstanceStatus, StepStatus};
-use crate::{Command, Gather, GatherOf, Path};
+use crate::{Command, Gather, GatherOf, Path, Write};
 use pmflow_plan::{Call, Failure, Flow, StepKind, Target, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +65,8 @@ impl<'a> Turn<'a> {
             bindings: BTreeMap::new(),
             external: BTreeSet::new(),
         };
+        // It may be done before this transition ends, and its row has to be there to end.
+        self.writes.push(Write::PutInstance(instance.row()));
         self.state.instances.insert(path.clone(), instance);
         for (name, value) in bindings {
             self.bind(&path, &name, value);

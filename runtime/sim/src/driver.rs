@@ -1,0 +1,347 @@
+//! Drives a run against a world on a virtual clock: commit, dispatch, jump to the next answer.
+
+use crate::faults::{Boundary, Faults};
+use crate::rows::Rows;
+use crate::world::World;
+use pmflow_engine::stream::Passage;
+use pmflow_engine::{Command, Event, Path, Pull, Row, Run, RunEnd, RunId, RunOptions, Time, Transition};
+use pmflow_plan::eval::Context;
+use pmflow_plan::{Plan, PlanId, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A run with everything around it.
+#[derive(Debug)]
+pub struct Simulation {
+    pub run: Run,
+    pub rows: Rows,
+    pub clock: Time,
+    pub faults: Faults,
+    pub seen: Seen,
+    plan: Arc<Plan>,
+    options: RunOptions,
+    due: BTreeMap<(Time, u64), Event>,
+    sent: u64,
+}
+
+/// What an observer outside saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Calls of models by step: how many were not proved unbilled.
+    pub paid: BTreeMap<Path, u64>,
+    /// Calls of operations by key.
+    pub operations: BTreeMap<String, u64>,
+    pub events: u64,
+    pub crashes: u64,
+    /// How often a call of a model was under way when the process ended, by step.
+    pub lost: BTreeMap<Path, u64>,
+    pub end: Option<RunEnd>,
+    pub live_instances_max: usize,
+    pub violations: Vec<String>,
+}
+
+/// A run that takes more than this does not end.
+const EVENTS_MAX: u64 = 2_000_000;
+
+/// Runs a run to its end, with no trouble but the world's: the machine behind `pmflow test`. `first` is what
+/// [`Run::new`] gave. Returns when the run has ended, or when nothing is left that could happen: a run that waits for
+/// somebody who never decides.
+pub fn drive(run: Run, first: Transition, options: RunOptions, world: &mut dyn World, now: Time) -> Simulation {
+    let plan = Arc::clone(run.plan());
+    let mut simulation = Simulation {
+        run,
+        rows: Rows::default(),
+        clock: now,
+        faults: Faults::default(),
+        seen: Seen::default(),
+        plan,
+        options,
+        due: BTreeMap::new(),
+        sent: 0,
+    };
+    simulation.settle(first, world);
+    simulation.continue_to_end(world);
+    simulation
+}
+
+/// As [`drive`], with faults. The first transition is committed before anything fails: a run without a row is no run.
+pub fn simulate(
+    plan: &Arc<Plan>,
+    input: Value,
+    options: RunOptions,
+    world: &mut dyn World,
+    faults: Faults,
+    now: Time,
+) -> Simulation {
+    let id = RunId("run".into());
+    let plan_id = PlanId("plan_simulated".to_owned());
+    let (run, first) = Run::new(Arc::clone(plan), plan_id, id, input, options.clone(), now);
+    let mut simulation = Simulation {
+        run,
+        rows: Rows::default(),
+        clock: now,
+        faults,
+        seen: Seen::default(),
+        plan: Arc::clone(plan),
+        options,
+        due: BTreeMap::new(),
+        sent: 0,
+    };
+    let refused = simulation.rows.commit(&first.writes);
+    if simulation.faults.strikes(Boundary::BeforeDispatch) {
+        simulation.crash(world);
+    } else {
+        simulation.dispatch(first.commands, &refused, world);
+    }
+    simulation.continue_to_end(world);
+    simulation
+}
+
+impl Simulation {
+    /// Sends an event from outside (a cancel, a resume, a raised limit) now, and goes on to the end.
+    pub fn send(&mut self, event: Event, world: &mut dyn World) {
+        // A request from outside is kept by the host until it is committed.
+        self.seen.end = None;
+        while !self.deliver(event.clone(), world) {
+            self.seen.end = None;
+        }
+        self.continue_to_end(world);
+    }
+
+    /// Has an event from outside happen after so many microseconds.
+    pub fn schedule(&mut self, after: Time, event: Event) {
+        self.sent += 1;
+        self.due.insert((self.clock.saturating_add(after), self.sent), event);
+    }
+
+    pub fn continue_to_end(&mut self, world: &mut dyn World) {
+        while self.seen.end.is_none() {
+            let Some(((time, _), event)) = self.due.pop_first() else { return };
+            self.clock = self.clock.max(time);
+            self.seen.events += 1;
+            if self.seen.events > EVENTS_MAX {
+                self.seen.violations.push("the run does not end".to_owned());
+                return;
+            }
+            if self.faults.repeats() {
+                let later = self.faults.delay();
+                self.schedule(later, event.clone());
+            }
+            if self.faults.delays() {
+                let later = self.faults.delay();
+                self.schedule(later, event);
+                continue;
+            }
+            self.deliver(event, world);
+        }
+    }
+
+    fn deliver(&mut self, event: Event, world: &mut dyn World) -> bool {
+        let transition = self.run.apply(self.clock, event);
+        self.settle(transition, world)
+    }
+
+    /// Commit, then dispatch, with a crash in between if it so happens. False when nothing was committed because of one.
+    fn settle(&mut self, transition: Transition, world: &mut dyn World) -> bool {
+        if transition.is_empty() {
+            return true;
+        }
+        self.seen.live_instances_max = self.seen.live_instances_max.max(self.run.live_instances());
+        if self.faults.strikes(Boundary::BeforeCommit) {
+            self.crash(world);
+            return false;
+        }
+        let refused = self.rows.commit(&transition.writes);
+        // Dear, and as good now and then as always.
+        if self.seen.events.is_multiple_of(7) {
+            self.check_derivable(&transition.commands);
+        }
+        if self.faults.strikes(Boundary::BeforeDispatch) {
+            self.crash(world);
+            return true;
+        }
+        self.dispatch(transition.commands, &refused, world);
+        if self.faults.strikes(Boundary::AfterDispatch) {
+            self.crash(world);
+        }
+        true
+    }
+
+    /// Whatever is dispatched can be derived from the state, or a crash would lose it.
+    fn check_derivable(&mut self, commands: &[Command]) {
+        let outstanding = self.run.outstanding();
+        let ended = self.run.status() != pmflow_engine::RunStatus::Running;
+        let failing = ended || self.run.is_ending() || self.rows.live.values().any(|row| row.state.contains("\"failing\""));
+        for command in commands {
+            let is_call = matches!(command, Command::CallModel(_) | Command::CallOperation(_) | Command::AwaitAdmission(_));
+            // What waits in an instance that is ending, or has ended, is not owed any more; calls are.
+            let is_live = command.instance().is_some_and(|instance| self.rows.live.contains_key(instance));
+            if (is_call || (is_live && !failing)) && !outstanding.contains(command) {
+                self.seen.violations.push(format!("this would be lost in a crash: {command:?}"));
+            }
+        }
+    }
+
+    /// The process ends; another one reads the rows and goes on.
+    pub fn crash(&mut self, world: &mut dyn World) {
+        self.seen.crashes += 1;
+        self.faults.struck();
+        self.due.clear();
+        let stored = self.rows.stored().expect("the first transition is committed before anything crashes");
+        match Run::recover(Arc::clone(&self.plan), stored, self.options.clone(), self.clock) {
+            Ok((run, transition)) => {
+                self.run = run;
+                for row in lost_calls(&transition) {
+                    *self.seen.lost.entry(row).or_default() += 1;
+                }
+                self.settle(transition, world);
+            }
+            Err(error) => self.seen.violations.push(format!("the rows cannot be read back: {error}")),
+        }
+    }
+
+    fn dispatch(&mut self, commands: Vec<Command>, refused: &[Path], world: &mut dyn World) {
+        for command in commands {
+            self.dispatch_one(command, refused, world);
+        }
+    }
+
+    fn dispatch_one(&mut self, command: Command, refused: &[Path], world: &mut dyn World) {
+        match command {
+            Command::CallModel(call) => {
+                self.check_call(&call.call.step);
+                self.check_held(&call);
+                let reply = world.call_model(&call);
+                let event = match reply.answer {
+                    Ok(answer) => {
+                        *self.seen.paid.entry(call.call.step.clone()).or_default() += 1;
+                        Event::ModelAnswered {
+                            call: call.call,
+                            text: answer.text,
+                            finish: answer.finish,
+                            usage: answer.usage,
+                            model: call.model,
+                        }
+                    }
+                    Err(failure) => {
+                        let unbilled = failure.billing != pmflow_plan::Billing::Unknown;
+                        *self.seen.paid.entry(call.call.step.clone()).or_default() += u64::from(!unbilled);
+                        Event::CallFailed { call: call.call, failure }
+                    }
+                };
+                self.schedule(reply.after, event);
+            }
+            Command::CallOperation(call) => {
+                self.check_call(&call.call.step);
+                *self.seen.operations.entry(call.idempotency_key.clone()).or_default() += 1;
+                let reply = world.call_operation(&call);
+                let event = match reply.answer {
+                    Ok(value) => Event::OperationAnswered { call: call.call, value },
+                    Err(failure) => Event::CallFailed { call: call.call, failure },
+                };
+                self.schedule(reply.after, event);
+            }
+            Command::PullRows(pull) | Command::ReadSource(pull) => {
+                let reply = world.rows(&pull);
+                let event = match reply.answer {
+                    Ok(rows) => read(&Context::of(&self.plan), pull, &rows),
+                    Err(failure) => Event::SourceFailed { instance: pull.instance, step: pull.step, pull: pull.pull, failure },
+                };
+                self.schedule(reply.after, event);
+            }
+            Command::AwaitApproval(request) => {
+                if let Some(reply) = world.decide(&request) {
+                    let (approved, by) = (reply.answer.approved, reply.answer.by);
+                    let event = Event::Decided { instance: request.instance, step: request.step, approved, by };
+                    self.schedule(reply.after, event);
+                }
+            }
+            other => self.answer_from_store(other, refused),
+        }
+    }
+
+    /// What a host answers without going outside.
+    fn answer_from_store(&mut self, command: Command, refused: &[Path]) {
+        match command {
+            Command::LookupCache(lookup) => {
+                let oldest = self.clock.saturating_sub(i64::try_from(lookup.age_ms_max).unwrap_or(i64::MAX).saturating_mul(1000));
+                let found = self.rows.cache.get(&lookup.key).filter(|(_, at)| *at >= oldest).map(|(value, _)| value.clone());
+                let (instance, step) = (lookup.instance, lookup.step);
+                let event = match found {
+                    Some(value) => Event::CacheHit { instance, step, value },
+                    None => Event::CacheMiss { instance, step },
+                };
+                self.schedule(100, event);
+            }
+            Command::AwaitAdmission(admission) => {
+                let rejected: BTreeSet<&Path> = refused.iter().collect();
+                let rejected = admission.items.iter().filter(|path| rejected.contains(path)).cloned().collect();
+                let (instance, step, batch) = (admission.instance, admission.step, admission.batch);
+                self.schedule(0, Event::ItemsAdmitted { instance, step, batch, rejected });
+            }
+            Command::Gather(gather) => {
+                let values = self.rows.gather(&gather);
+                self.schedule(100, Event::Gathered { instance: gather.instance, step: gather.step, values });
+            }
+            Command::StartTimer(timer) => {
+                let after = timer.at.saturating_sub(self.clock).max(0);
+                self.schedule(after, Event::TimerFired { timer: timer.id });
+            }
+            Command::RunEnded(end) => self.seen.end = Some(end),
+            _ => {}
+        }
+    }
+
+    fn check_call(&mut self, step: &Path) {
+        if self.rows.done.contains(step) {
+            self.seen.violations.push(format!("`{step}` is executed after its result was recorded"));
+        }
+    }
+
+    /// The provider sees a call only after its hold is durable.
+    fn check_held(&mut self, call: &pmflow_engine::ModelCall) {
+        let held = self.rows.ledger.iter().rev().find(|row| row.call.as_ref() == Some(&call.call));
+        let is_held = held.is_some_and(|row| {
+            row.entry.kind == pmflow_ledger::EntryKind::Hold
+                && row.entry.held == call.hold
+                && row.idempotency_key.as_ref() == Some(&call.idempotency_key)
+        });
+        if !is_held {
+            self.seen.violations.push(format!("`{}` is sent without its hold", call.call));
+        }
+    }
+}
+
+fn lost_calls(transition: &Transition) -> Vec<Path> {
+    let unknown = |write: &pmflow_engine::Write| match write {
+        pmflow_engine::Write::Ledger(row) if row.entry.kind == pmflow_ledger::EntryKind::Unknown => {
+            row.call.as_ref().map(|call| call.step.clone())
+        }
+        _ => None,
+    };
+    transition.writes.iter().filter_map(unknown).collect()
+}
+
+/// What a host does with a source's rows: the cursor is the position in the list.
+pub fn read(context: &Context<'_>, pull: Pull, rows: &[Value]) -> Event {
+    let begin: usize = pull.cursor.as_ref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
+    let mut sieve = pull.stages.sieve(context);
+    let mut found = Vec::new();
+    let mut position = begin;
+    while position < rows.len() && !sieve.ended() {
+        if found.len() as u64 >= pull.rows_max || (position - begin) as u64 >= pull.read_max {
+            break;
+        }
+        let Some(row) = rows.get(position) else { break };
+        position += 1;
+        match sieve.pass(row.clone()) {
+            Passage::Kept(value) => found.push(Row { value: Ok(value) }),
+            Passage::Dropped => {}
+            Passage::Failed(failure) => found.push(Row { value: Err(failure) }),
+        }
+    }
+    let stages = sieve.stages().clone();
+    let exhausted = position >= rows.len() || stages.ended();
+    let cursor = Some(position.to_string());
+    Event::Rows { instance: pull.instance, step: pull.step, pull: pull.pull, rows: found, cursor, stages, exhausted }
+}

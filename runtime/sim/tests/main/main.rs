@@ -1,0 +1,3 @@
+//! The simulator's own runs.
+
+mod seeds;
