@@ -55,14 +55,6 @@ fn run_seed(seed: u64) -> (u64, u64, bool) {
     let tight = Money::from_pico(1_000_000_000 + i128::from(seed % 7) * 300_000_000);
     let breach = if seed.is_multiple_of(2) { 20 } else { 0 };
     one(&made, seed, Troubles { greedy: 60, breach, ..troubles }, Faults::seeded(seed + 1), Some(tight));
-        eprintln!(
-            "seed {seed} events {} {} steps {} live {}",
-            calm.seen.events,
-            stormy.seen.events,
-            stormy.rows.steps.len(),
-            stormy.seen.live_instances_max
-        );
-    }
     (stormy.seen.crashes, stormy.rows.done.len() as u64, calm.run.status() == RunStatus::Succeeded)
 }
 
