@@ -357,10 +357,12 @@ impl<'a> Builder<'a> {
     ) {
         let mut closed = false;
         let mut commas = CommaState::Start;
+        let mut comma_problems = Vec::new();
         for inner in part.into_inner() {
+            let reported = self.problems.all.len();
             match inner.as_rule() {
                 Rule::close_round | Rule::close_square | Rule::close_curly => closed = true,
-                Rule::list_junk => {
+                Rule::list_junk | Rule::parameter_junk => {
                     let wanted = if bracket == "(" {
                         "a `,` or a `)`"
                     } else if bracket == "[" {
@@ -374,11 +376,15 @@ impl<'a> Builder<'a> {
                 Rule::comma => self.check_commas(&mut commas, &inner),
                 _ => {
                     self.check_commas(&mut commas, &inner);
+                    comma_problems.extend(self.problems.all.drain(reported..));
                     element(self, inner);
                 }
             }
         }
-        if !closed {
+        // In a bracket that nothing closes, a missing comma is the same mistake.
+        if closed {
+            self.problems.all.extend(comma_problems);
+        } else {
             self.unclosed(span, bracket, of);
         }
     }

@@ -60,7 +60,7 @@ impl<'a> Builder<'a> {
         {
             let problem = Problem::new("E0010", word_span, format!("there is no item `{word}`"));
             let problem = problem.help(format!("an item starts with one of: {}", ITEM_WORDS.join(", ")));
-            self.report(match nearest(word, &ITEM_WORDS) {
+            self.report(match nearest(word, ITEM_WORDS) {
                 Some(meant) => problem.fix(format!("write `{meant}`"), word_span, meant),
                 None => problem,
             });
@@ -113,7 +113,7 @@ impl<'a> Builder<'a> {
     fn type_item(&mut self, inner: Pairs<'a>, span: Span) -> TypeItem {
         let mut inner = inner.peekable();
         let name = self.head(&mut inner, span);
-        let of = format!("`type {}`", name.text);
+        let of = called("type", &name);
         let mut fields = None;
         for piece in inner {
             let piece_span = self.span(&piece);
@@ -131,7 +131,7 @@ impl<'a> Builder<'a> {
     fn enum_item(&mut self, inner: Pairs<'a>, span: Span) -> EnumItem {
         let mut inner = inner.peekable();
         let name = self.head(&mut inner, span);
-        let of = format!("`enum {}`", name.text);
+        let of = called("enum", &name);
         let mut values = None;
         for piece in inner {
             let piece_span = self.span(&piece);
@@ -191,7 +191,7 @@ impl<'a> Builder<'a> {
             }
         }
         if !assigned {
-            self.expected(name.span, &format!("a `=` and the id of a model after `{}`", name.text));
+            self.expected_with_fix(name.span, &format!("a `=` and the id of a model after `{}`", name.text), " =");
         }
         if let Some(after) = waiting {
             chain.push(self.missing_model(after));
@@ -223,7 +223,7 @@ impl<'a> Builder<'a> {
     fn prompt(&mut self, inner: Pairs<'a>, span: Span) -> PromptItem {
         let mut inner = inner.peekable();
         let name = self.head(&mut inner, span);
-        let of = format!("`prompt {}`", name.text);
+        let of = called("prompt", &name);
         let (mut parameters, mut result, mut body) = (None, None, None);
         let mut last = name.span;
         for piece in inner {
@@ -262,7 +262,7 @@ impl<'a> Builder<'a> {
                 }
                 Rule::close_curly => closed = true,
                 Rule::comma => {}
-                _ => self.unexpected(&piece, "a setting (`name: value`) or an `example { … }`"),
+                _ => self.broken_member(&piece, &["example"], "a setting (`name: value`) or an `example { … }`"),
             }
         }
         if !closed {
@@ -289,7 +289,7 @@ impl<'a> Builder<'a> {
                     generics = self.generics(piece);
                 }
                 Rule::parameters => parameters = Some(self.parameters(piece)),
-                Rule::result => result = Some(self.result_type(piece)),
+                Rule::function_result => result = Some(self.result_type(piece)),
                 Rule::assign => assign = Some(piece_span),
                 _ => body = Some(piece),
             }
@@ -308,7 +308,7 @@ impl<'a> Builder<'a> {
     fn connector(&mut self, inner: Pairs<'a>, span: Span) -> ConnectorItem {
         let mut inner = inner.peekable();
         let name = self.head(&mut inner, span);
-        let of = format!("`connector {}`", name.text);
+        let of = called("connector", &name);
         let mut item = ConnectorItem { name, settings: Vec::new(), types: Vec::new(), operations: Vec::new() };
         let mut body = false;
         for piece in inner {
@@ -336,7 +336,10 @@ impl<'a> Builder<'a> {
                 Rule::inner_item => item.types.extend(piece.into_inner().next().map(|inner| self.item(inner))),
                 Rule::close_curly => closed = true,
                 Rule::comma => {}
-                _ => self.unexpected(&piece, "a setting (`name: value`), a `source`, an `action` or a `type`"),
+                _ => {
+                    let words = ["source", "action", "type", "enum"];
+                    self.broken_member(&piece, &words, "a setting (`name: value`), a `source`, an `action` or a `type`");
+                }
             }
         }
         if !closed {
@@ -374,7 +377,7 @@ impl<'a> Builder<'a> {
     fn budget(&mut self, inner: Pairs<'a>, span: Span) -> BudgetItem {
         let mut inner = inner.peekable();
         let name = self.head(&mut inner, span);
-        let of = format!("`budget {}`", name.text);
+        let of = called("budget", &name);
         let mut settings = None;
         for piece in inner {
             match piece.as_rule() {
@@ -391,7 +394,7 @@ impl<'a> Builder<'a> {
     fn flow(&mut self, inner: Pairs<'a>, span: Span) -> FlowItem {
         let mut inner = inner.peekable();
         let name = self.head(&mut inner, span);
-        let of = format!("`flow {}`", name.text);
+        let of = called("flow", &name);
         let (mut parameters, mut body) = (None, None);
         let mut last = name.span;
         for piece in inner {
@@ -437,4 +440,9 @@ impl<'a> Builder<'a> {
         }
         TestItem { title, title_span, steps: steps.unwrap_or_default() }
     }
+}
+
+/// How messages name an item.
+fn called(keyword: &str, name: &Name) -> String {
+    if name.text.is_empty() { format!("this `{keyword}`") } else { format!("`{keyword} {}`", name.text) }
 }

@@ -12,6 +12,7 @@ mod types;
 
 use super::ast::{Comment, Item, Name};
 use super::{FileId, Span};
+pub(super) use crate::problems::nearest;
 use crate::problems::{Problem, Problems};
 use ecow::EcoString;
 
@@ -74,6 +75,35 @@ impl<'a> Builder<'a> {
     /// Reads the part as items: usually one; what follows it and is no item is a broken one.
     pub(super) fn items(&mut self, items: &mut Vec<Item>) {
         self.read_items(items);
+        self.forget_consequences();
+    }
+
+    /// Of two problems at one place the second is a consequence: something missing behind another missing thing, or
+    /// something unexpected where the missing thing would stand.
+    fn forget_consequences(&mut self) {
+        let mut all = std::mem::take(&mut self.problems.all);
+        all.sort_by_key(|problem| problem.span.start);
+        for problem in all {
+            match self.problems.all.last() {
+                Some(last) if last.code == "E0011" && self.same_place(last.span, problem.span) => match problem.code {
+                    "E0011" if last.span.start == problem.span.start => {}
+                    "E0012" if is_generic(&problem) => {}
+                    "E0012" | "E0017" => {
+                        self.problems.all.pop();
+                        self.problems.push(problem);
+                    }
+                    _ => self.problems.push(problem),
+                },
+                Some(last) if last.code == "E0017" && last.span.start == problem.span.start => {}
+                _ => self.problems.push(problem),
+            }
+        }
+    }
+
+    /// Whether only blanks on one line lie between the first, empty span and the second.
+    fn same_place(&self, first: Span, second: Span) -> bool {
+        let between = self.text.get(first.end as usize..second.start as usize);
+        first.start == first.end && between.is_some_and(|between| between.bytes().all(|byte| matches!(byte, b' ' | b'\t')))
     }
 
     fn parse(&mut self, rule: Rule) -> Option<Pairs<'a>> {
@@ -204,6 +234,11 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Says no more than that something else was expected.
+fn is_generic(problem: &Problem) -> bool {
+    problem.fix.is_none() && problem.help.as_deref().is_none_or(|help| help.starts_with("expected "))
+}
+
 /// What stood before, inside a bracket.
 enum CommaState {
     Start,
@@ -221,8 +256,7 @@ fn first_token(source: &str) -> &str {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     let Some(first) = source.chars().next() else { return source };
     if first == '"' {
-        let (end, _) = super::scan::text_end(source.as_bytes(), 0);
-        return source.get(..end.min(40)).unwrap_or("\"");
+        return if source.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
     }
     let length =
         if is_word(first) { source.find(|character| !is_word(character)).unwrap_or(source.len()) } else { first.len_utf8() };
@@ -233,33 +267,4 @@ fn first_token(source: &str) -> &str {
 fn foreign_operator(source: &str) -> Option<(&'static str, &'static str)> {
     let table = [("===", "=="), ("!==", "!="), ("&&", "and"), ("||", "or"), ("!", "not "), ("<>", "!=")];
     table.into_iter().find(|(theirs, _)| source.starts_with(theirs))
-}
-
-/// The candidate that is nearest to what was written, when one is near enough to be meant.
-pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let allowed = if word.chars().count() <= 3 { 1 } else { 2 };
-    let ranked = candidates.iter().map(|candidate| (edit_distance(word, candidate), *candidate));
-    ranked.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(40).collect(), b.chars().take(40).collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (row, left) in a.iter().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, right) in b.iter().enumerate() {
-            let at = |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX / 2);
-            let replaced = at(&last, column) + usize::from(left != right);
-            let mut best = replaced.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
-            let swapped = row > 0 && column > 0 && a.get(row - 1) == Some(right) && b.get(column - 1) == Some(left);
-            if swapped {
-                best = best.min(at(&before_last, column - 1) + 1);
-            }
-            current.push(best);
-        }
-        before_last = std::mem::replace(&mut last, current);
-    }
-    last.last().copied().unwrap_or(0)
 }

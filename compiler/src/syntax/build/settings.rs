@@ -2,6 +2,7 @@
 
 use super::{Builder, Pair, Rule};
 use crate::Span;
+use crate::problems::Problem;
 use crate::syntax::ast::{Expr, ExprKind, Phrase, Setting, Term};
 
 impl<'a> Builder<'a> {
@@ -15,13 +16,33 @@ impl<'a> Builder<'a> {
                 Rule::setting => settings.push(self.setting(inner)),
                 Rule::comma => {}
                 Rule::close_curly => closed = true,
-                _ => self.unexpected(&inner, "a setting: `name: value`"),
+                _ => self.broken_member(&inner, &[], "a setting: `name: value`"),
             }
         }
         if !closed {
             self.unclosed(span, "{", of);
         }
         settings
+    }
+
+    /// What is neither a setting nor one of the block's other members, which start with `words`.
+    pub(super) fn broken_member(&mut self, pair: &Pair<'a>, words: &[&str], wanted: &str) {
+        let span = self.span(pair);
+        let source = self.source(span);
+        let word = super::first_token(source);
+        let word_span = Span { end: span.start + word.len() as u32, ..span };
+        let rest = source.get(word.len()..).unwrap_or_default();
+        let is_word = word.starts_with(|character: char| character.is_ascii_alphabetic());
+        if words.contains(&word) {
+            self.expected(word_span, if word == "example" { "a `{` after `example`" } else { "a name after this word" });
+        } else if let Some(meant) = super::nearest(word, words.iter().copied()).filter(|_| is_word) {
+            let problem = Problem::new("E0015", word_span, format!("`{word}` means nothing here"));
+            self.report(problem.help(format!("expected {wanted}")).fix(format!("write `{meant}`"), word_span, meant));
+        } else if is_word && !rest.trim_start().starts_with(['(', '{', '.']) {
+            self.expected_with_fix(word_span, &format!("a `:` after the setting's name `{word}`"), ":");
+        } else {
+            self.unexpected_at(span, wanted);
+        }
     }
 
     pub(super) fn setting(&mut self, pair: Pair<'a>) -> Setting {

@@ -62,7 +62,10 @@ impl<'a> Builder<'a> {
                     }
                     settings.push(setting);
                 }
-                _ => steps.push(self.broken_step(&inner, flow)),
+                _ => {
+                    let span = self.span(&inner);
+                    steps.extend(self.broken_steps(span, flow));
+                }
             }
         }
         self.depth -= 1;
@@ -72,8 +75,43 @@ impl<'a> Builder<'a> {
         (steps, settings)
     }
 
-    fn broken_step(&mut self, pair: &Pair<'a>, flow: bool) -> Step {
-        let span = self.span(pair);
+    /// Each line of the stretch that starts with a word is a statement of its own.
+    fn broken_steps(&mut self, span: Span, flow: bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for span in self.statements(span) {
+            self.report_broken_step(span, flow);
+            steps.push(Step { span, doc: self.doc(span), kind: StepKind::Broken });
+        }
+        steps
+    }
+
+    /// Divides an unreadable stretch at the lines that start with a word outside of brackets.
+    fn statements(&self, span: Span) -> Vec<Span> {
+        let start = span.start as usize - self.base;
+        let masked = self.masked.get(start..span.end as usize - self.base).unwrap_or_default();
+        let mut starts = vec![0];
+        let (mut depth, mut line_start) = (0usize, false);
+        for (at, byte) in masked.bytes().enumerate() {
+            match byte {
+                b'\n' => line_start = true,
+                b' ' | b'\t' | b'\r' => {}
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {
+                    if line_start && depth == 0 && byte.is_ascii_alphabetic() {
+                        starts.push(at);
+                    }
+                    line_start = false;
+                }
+            }
+        }
+        let ends = starts.iter().skip(1).copied().chain([masked.len()]).collect::<Vec<_>>();
+        let trimmed = |(from, to): (usize, usize)| from..from + masked.get(from..to).unwrap_or_default().trim_end().len();
+        let ranges = starts.into_iter().zip(ends).map(trimmed);
+        ranges.map(|range| self.range(start + range.start, start + range.end)).collect()
+    }
+
+    fn report_broken_step(&mut self, span: Span, flow: bool) {
         let source = self.source(span);
         let word = super::first_token(source);
         let word_span = Span { end: span.start + word.len() as u32, ..span };
@@ -97,14 +135,27 @@ impl<'a> Builder<'a> {
         } else if is_word {
             let problem = Problem::new("E0015", word_span, format!("there is no step `{word}`"));
             let problem = problem.help(format!("a step starts with one of: {}", STEP_WORDS.join(", ")));
-            self.report(match nearest(word, &STEP_WORDS) {
+            self.report(match nearest(word, STEP_WORDS) {
                 Some(meant) => problem.fix(format!("write `{meant}`"), word_span, meant),
                 None => problem,
             });
         } else {
             self.unexpected_at(span, "a step");
         }
-        Step { span, doc: self.doc(span), kind: StepKind::Broken }
+    }
+
+    /// What stands behind a step: the rest of its line is in its way, and other lines are statements of their own.
+    fn step_junk(&mut self, pair: &Pair<'a>, wanted: &str) {
+        let span = self.span(pair);
+        let before = self.masked.get(..span.start as usize - self.base).unwrap_or_default();
+        let own_line = before.trim_end_matches([' ', '\t', '\r']).ends_with('\n');
+        for (index, statement) in self.statements(span).into_iter().enumerate() {
+            if index == 0 && !own_line {
+                self.unexpected_at(statement, wanted);
+            } else {
+                self.report_broken_step(statement, true);
+            }
+        }
     }
 
     fn step(&mut self, pair: Pair<'a>) -> Step {
@@ -180,7 +231,7 @@ impl<'a> Builder<'a> {
                 Rule::assign => parts.assign = Some(span),
                 Rule::modifier => parts.modifiers.extend(self.modifier(piece)),
                 Rule::step_junk => {
-                    self.unexpected(&piece, wanted);
+                    self.step_junk(&piece, wanted);
                     parts.junk = true;
                 }
                 _ => parts.value = Some(piece),
@@ -426,7 +477,7 @@ impl<'a> Builder<'a> {
         let value = inner.next_if(|piece| piece.as_rule() == Rule::expression);
         let mut junk = false;
         for piece in inner {
-            self.unexpected(&piece, "the next step");
+            self.step_junk(&piece, "the next step");
             junk = true;
         }
         let what = if until.is_some() { "a time after `until`" } else { "a duration after `wait`, such as `2h`" };
@@ -452,7 +503,7 @@ impl<'a> Builder<'a> {
                     otherwise = Some(self.block_or_report(block, span, "`else`"));
                 }
                 _ => {
-                    self.unexpected(&piece, "`by`, `timeout`, `else`, or the next step");
+                    self.step_junk(&piece, "`by`, `timeout`, `else`, or the next step");
                     junk = true;
                 }
             }
@@ -472,7 +523,7 @@ impl<'a> Builder<'a> {
                     tagged = Some(self.expression_or_report(tags, span, "a list of texts after `tagged`"));
                 }
                 _ => {
-                    self.unexpected(&piece, "`tagged`, or the next step");
+                    self.step_junk(&piece, "`tagged`, or the next step");
                     junk = true;
                 }
             }

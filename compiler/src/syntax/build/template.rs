@@ -43,6 +43,8 @@ struct Assembly {
     open: Vec<Open>,
     text: EcoString,
     text_start: u32,
+    /// Blocks nest beyond the limit: reported once, and the rest of the text is not read.
+    too_deep: bool,
 }
 
 impl Builder<'_> {
@@ -141,7 +143,11 @@ impl Builder<'_> {
         };
         let span = Span { end: start + length as u32, ..opening };
         assembly.flush(self.file, start);
+        if assembly.too_deep {
+            return length;
+        }
         if self.depth + assembly.open.len() >= super::TREE_DEPTH_MAX {
+            assembly.too_deep = true;
             self.report(crate::syntax::parse::too_deep(opening));
             return length;
         }
@@ -186,7 +192,7 @@ impl Builder<'_> {
         while let Some(open) = assembly.open.last() {
             let block = if matches!(open.kind, OpenKind::For { .. }) { "for" } else { "if" };
             let chained = matches!(open.kind, OpenKind::If { chained: true, .. });
-            if !chained {
+            if !chained && !assembly.too_deep {
                 let problem = Problem::new("E0008", open.span, format!("this `{{{{ {block} … }}}}` has no `{{{{ end }}}}`"));
                 self.report(problem.label("opened here").help("write `{{ end }}` where the block ends"));
             }
@@ -298,7 +304,7 @@ impl Builder<'_> {
 
 impl Assembly {
     fn new(text_start: u32) -> Assembly {
-        Assembly { pieces: Vec::new(), open: Vec::new(), text: EcoString::new(), text_start }
+        Assembly { pieces: Vec::new(), open: Vec::new(), text: EcoString::new(), text_start, too_deep: false }
     }
 
     fn text_start_if_empty(&mut self, at: u32) {

@@ -29,7 +29,7 @@ impl<'a> Builder<'a> {
         if word.starts_with(|character: char| character.is_ascii_alphabetic()) {
             let problem = Problem::new("E0015", word_span, format!("there is no step `{word}` in a test"))
                 .help("a test says `given` what stands in, what to `run`, and what to `expect`");
-            self.report(match nearest(word, &["given", "run", "expect"]) {
+            self.report(match nearest(word, ["given", "run", "expect"]) {
                 Some(meant) => problem.fix(format!("write `{meant}`"), word_span, meant),
                 None => problem,
             });

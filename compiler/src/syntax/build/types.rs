@@ -237,7 +237,9 @@ impl<'a> Builder<'a> {
                 _ => default = Some(self.expression(inner)),
             }
         }
-        if ty.is_none() {
+        if ty.is_some() && colon.is_none() {
+            self.expected_with_fix(name.span, &format!("a `:` after the parameter's name `{}`", name.text), ":");
+        } else if ty.is_none() {
             let what = format!("the type of the parameter `{}`", name.text);
             match colon {
                 Some(colon) => self.expected(trusted.unwrap_or(colon), &what),
