@@ -49,6 +49,13 @@ impl Checker<'_> {
             }
             given.push((parameter.name.clone(), value));
         }
+        // A misspelt argument is not missing as well.
+        let misspelt = |argument: &Argument| {
+            argument.name.as_ref().is_some_and(|name| !signature.parameters.iter().any(|known| known.name == name.text))
+        };
+        if arguments.iter().any(misspelt) {
+            return given;
+        }
         for parameter in signature.parameters.iter().filter(|parameter| !parameter.optional && !seen.contains(&parameter.name)) {
             let problem =
                 Problem::new("E0208", span, format!("`{callee}` needs the argument `{}` ({})", parameter.name, parameter.ty));

@@ -59,3 +59,171 @@ fn every_example_checks_and_emits() {
         assert!(crate::emit::test_plans(&checked).len() <= checked.tests.len());
     }
 }
+
+/// A file and those that follow it, as the problem files write them.
+fn check_block(block: &str) -> Checked {
+    let mut world = MemoryWorld::new(TODAY);
+    let mut parts = block.split("--- file: ");
+    let root = world.add("main.pmflow", parts.next().unwrap_or_default());
+    for part in parts {
+        let (name, text) = part.split_once(" ---\n").unwrap_or((part, ""));
+        if name.ends_with(".pmflow") {
+            world.add(name, text);
+        } else {
+            world.add_data(name, text.as_bytes().to_vec());
+        }
+    }
+    check_project(&world, &[root])
+}
+
+#[test]
+fn every_problem_is_raised_by_its_bad_example_and_by_no_good_one() {
+    use crate::problems::{Verdict, all};
+    let mut wrong = Vec::new();
+    for explanation in all().iter().filter(|explanation| {
+        ("E01".."E07").contains(&explanation.code)
+            || ["E0706", "E08", "E09"].iter().any(|start| explanation.code.starts_with(start))
+    }) {
+        for example in explanation.examples.iter().filter(|example| example.language == "pmflow") {
+            let checked = check_block(example.text);
+            let codes: Vec<&str> = checked.problems.all.iter().map(|problem| problem.code).collect();
+            let said: Vec<String> =
+                checked.problems.all.iter().map(|problem| format!("{} {}", problem.code, problem.message)).collect();
+            match example.verdict {
+                Verdict::Bad
+                    if !codes.contains(&explanation.code)
+                        || codes.iter().any(|code| code.starts_with('E') && *code != explanation.code) =>
+                {
+                    wrong.push(format!("{} bad: {said:?}", explanation.code));
+                }
+                Verdict::Good if codes.iter().any(|code| code.starts_with('E')) => {
+                    wrong.push(format!("{} good: {said:?}", explanation.code));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A flow that uses nearly everything: connectors of the standard library, a fallback chain, narrowing in a template, tests.
+#[test]
+fn a_whole_file_checks_and_emits() {
+    let checked = check_block(include_str!("checks_sample.pmflow"));
+    let said: Vec<String> = checked.problems.all.iter().map(|problem| format!("{} {}", problem.code, problem.message)).collect();
+    assert!(checked.clean(), "{said:#?}");
+    let (plan, _) = crate::emit::emit(&checked, "daily_lead_enrichment").unwrap();
+    assert_eq!(
+        plan.operations.keys().collect::<Vec<_>>(),
+        ["airtable.create", "airtable.records", "hubspot.create_task", "hunter.company"]
+    );
+    insta::assert_json_snapshot!(plan.flows);
+}
+
+#[test]
+fn one_mistake_gives_one_message_at_the_smallest_stretch() {
+    insta::assert_snapshot!(problems(
+        r#"
+enum Priority { high, medium, low }
+type Fit { score: int(1..10), priority: Priority, note: text? }
+
+model smart = "openai/gpt-6-luna"
+
+prompt judge(lead: text) -> Fit {
+  model:      smrt
+  max_input:  1500
+  max_output: 100 tokens
+  user:       "Lead: {{ lead }} {{ leda }}"
+}
+
+fn bonus(fit: Fit) -> int = fit.scroe + 1
+fn flip(flag: bool) -> text = if flag then "yes" else 3
+
+flow main_flow(names: [text], when: date) {
+  budget:   $2.00 per run, $3.00 per run
+  schedule: "0 25 * * *" in "Europe/Berlin"
+
+  source leads = csv("leads.csv", delimitr: ";") limit 10
+  source rows  = json("rows.json") limit 10
+
+  for lead in leads {
+    let fit = judge(lead.email) retry 2
+    match fit.priority {
+      .high { output lead.company_size }
+      .medum { output "m" }
+    }
+    if fit.note { output fit.note.len() }
+    output { note: fit.note.len(), size: lead.Company }
+  }
+  for name in names {
+    let fit = judge(name)
+    output fit.score + "x"
+  }
+  for row in rows { output "{{ row.id }} {{ row.name ?? "-" }}" }
+  let late = when + 2d > "today"
+  output undefined_thing.field
+}
+"#
+    ));
+}
+
+#[test]
+fn effects_trust_and_bounds_are_held() {
+    insta::assert_snapshot!(problems(
+        r#"
+connector mail {
+  base_url: "https://mail.example.com"
+  auth:     bearer secret("MAIL")
+
+  action send(to: trusted text, body: text) -> { id: text } {
+    post: "/send"
+    json: { to: to, body: body }
+  }
+  action find(name: text) -> { address: text } {
+    get:   "/find"
+    query: { name: name }
+  }
+}
+
+prompt write(about: text) -> text {
+  model:      "openai/gpt-6-luna"
+  max_input:  500 tokens
+  max_output: 100 tokens
+  user:       "{{ about }}"
+}
+
+flow deliver(to: text) {
+  do mail.send(to: to, body: "hello")
+  output to
+}
+
+flow one() {
+  let two_result = two()
+  output 1
+}
+flow two() {
+  let one_result = one()
+  output 2
+}
+
+flow send_all() {
+  source leads = csv("leads.csv") limit 10
+  for lead in leads {
+    let found   = mail.find(name: lead.name)
+    let address = found.address
+    do mail.send(to: address, body: "hi") retry 2
+    do mail.find(name: "x")
+    let nested = deliver(found.address)
+    let draft  = write(write(lead.name))
+    approve "Send to {{ address }}?"
+    do mail.send(to: address, body: "approved")
+    if lead.email.matches(/[a-z]+@example\.org/) {
+      do mail.send(to: lead.email, body: "form is fixed")
+    }
+    set draft = "x"
+    output secret("MAIL")
+  }
+}
+"#
+    ));
+}

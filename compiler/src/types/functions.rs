@@ -38,10 +38,6 @@ impl Checker<'_> {
         let Some(at) = self.items.functions.get(index).map(|function| function.at) else { return };
         let Some((ast, item)) = self.item(at) else { return };
         let Some(ItemKind::Function(function)) = ast.items.get(item).map(|item| &item.kind) else { return };
-        if let Some(generic) = function.generics.first() {
-            let problem = Problem::new("E0214", generic.span, "a function of a flow file has no type parameters");
-            self.report(problem.help("write the types out; only the prelude's functions are generic"));
-        }
         if function.result.is_none() && !function.name.text.is_empty() {
             let problem = Problem::new(
                 "E0214",
@@ -50,7 +46,10 @@ impl Checker<'_> {
             );
             self.report(problem.help(format!("write it before the `=`: `fn {}(…) -> text = …`", function.name.text)));
         }
-        let signature = self.signature(TypeScope::file(at.file), &function.parameters, function.result.as_ref());
+        // Type parameters were reported by the parser; what they stand for stays open.
+        let generics: Vec<ecow::EcoString> = function.generics.iter().map(|generic| generic.text.clone()).collect();
+        let scope = TypeScope { file: at.file, connector: None, generics: &generics };
+        let signature = self.signature(scope, &function.parameters, function.result.as_ref());
         let defaults = self.defaults(at.file, &function.parameters, &signature.parameters, false);
         if let Some(declaration) = self.items.functions.get_mut(index) {
             declaration.signature = signature;

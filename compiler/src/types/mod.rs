@@ -184,7 +184,7 @@ impl<'w> Checker<'w> {
     fn deeper(&mut self, span: Span) -> bool {
         if self.depth >= DEPTH_MAX {
             self.report(
-                Problem::new("E0210", span, "this is nested too deeply to be checked")
+                Problem::new("E0003", span, "this is nested too deeply to be checked")
                     .label(format!("more than {DEPTH_MAX} levels deep"))
                     .help("give the inner parts names with `let`, or move them into a `fn`"),
             );

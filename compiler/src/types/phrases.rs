@@ -188,7 +188,7 @@ impl Checker<'_> {
         &mut self,
         owner: &str,
         settings: &'a [Setting],
-        known: &[&str],
+        known: &[&'static str],
         repeatable: &[&str],
     ) -> Settings<'a> {
         let mut read: Settings<'a> = BTreeMap::new();
@@ -197,10 +197,17 @@ impl Checker<'_> {
             if name.is_empty() {
                 continue;
             }
+            let mut name = name;
             if !known.contains(&name) {
                 let problem = Problem::new("E0110", setting.name.span, format!("{owner} has no setting `{name}`"));
                 self.report(suggest(problem, setting.name.span, name, known.iter().copied()));
-                continue;
+                // A misspelt setting is read as the one that was meant, so that it is not missing as well.
+                match crate::problems::nearest(name, known.iter().copied())
+                    .and_then(|near| known.iter().find(|name| **name == near))
+                {
+                    Some(near) if !settings.iter().any(|setting| setting.name.text == *near) => name = near,
+                    _ => continue,
+                }
             }
             if let Some(before) = read.get(name) {
                 if !repeatable.contains(&name) {

@@ -381,18 +381,8 @@ impl Checker<'_> {
                 self.report_duplicate(&parameter.name, before);
                 continue;
             }
-            let ty = match &parameter.ty {
-                Some(ty) => self.resolve_type(scope, ty),
-                None => {
-                    let problem = Problem::new(
-                        "E0214",
-                        parameter.name.span,
-                        format!("the parameter `{}` has no type", parameter.name.text),
-                    );
-                    self.report(problem.help(format!("write it behind the name: `{}: text`", parameter.name.text)));
-                    Ty::Error
-                }
-            };
+            // A missing type was reported by the parser.
+            let ty = parameter.ty.as_ref().map_or(Ty::Error, |ty| self.resolve_type(scope, ty));
             read.push(ParameterTy {
                 name: parameter.name.text.clone(),
                 optional: parameter.default.is_some() || ty.is_optional(),

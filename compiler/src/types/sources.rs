@@ -71,7 +71,11 @@ impl Checker<'_> {
         });
         let allowed = ["limit", "expect", "retry", "timeout", "was"];
         let modifiers_read = self.modifiers(modifiers, &allowed, "a source");
-        let (from, row) = self.source_from(body, call, row)?;
+        let Some((from, row)) = self.source_from(body, call, row.clone()) else {
+            let rows = Ty::list(row.unwrap_or(Ty::Error), modifiers_read.limit.or(Some(0)));
+            body.bind(&name.text, rows, Trust::trusted(), name.span, VariableKind::Source);
+            return None;
+        };
         let max = modifiers_read.limit;
         let trust = Trust::new(Origin::External, name.span, format!("`{}` is read from outside", name.text));
         let unique = body.bind(&name.text, Ty::list(row.clone(), max), trust, name.span, VariableKind::Source);
