@@ -19,6 +19,7 @@ pub mod schedule;
 mod template;
 pub mod tokens;
 pub mod verdict;
+pub mod what_if;
 
 pub use answer::derived_output_tokens_max;
 pub use catalog::{Catalog, CatalogError, Day, ModelOptions, Unresolved};
@@ -31,3 +32,4 @@ pub use prompt::PromptFacts;
 pub use recommend::{Recommendation, recommendations};
 pub use template::TemplateText;
 pub use verdict::{Assumption, Standing, Verdict};
+pub use what_if::what_if;

@@ -1,10 +1,12 @@
 //! An estimate for people and programs: a table for the terminal, Markdown for a pull request, JSON.
 
+mod html;
 mod json;
 mod markdown;
 mod table;
 mod unfold;
 
+pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
 pub use table::table;

@@ -52,3 +52,20 @@ fn a_number_unfolds_to_lines_of_the_source() {
     let estimate = price(&mut plan);
     insta::assert_snapshot!(unfold(&estimate, &map));
 }
+
+#[test]
+fn a_page_stands_alone_and_holds_hostile_names() {
+    let (mut plan, map) = leads();
+    plan.flow = "<script>\"&".into();
+    let mut flow = plan.flows["daily"].clone();
+    flow.name = plan.flow.clone();
+    plan.flows.insert(plan.flow.clone(), flow);
+    let estimate = price(&mut plan);
+    let page = html(&estimate, &recommendations(&plan, &estimate, Catalog::builtin(), TODAY), &map);
+    assert!(!page.contains("<script") && !page.contains("http"), "{page}");
+    for tag in ["svg", "table", "ul", "g", "h2", "li"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    assert!(page.contains("asks write_mail"));
+}
