@@ -13,7 +13,7 @@ use crate::sections::{Section, SectionFile, joined, preamble, sections};
 use crate::world::{TODAY, TableWorld};
 use pmflow_compiler::cost::price;
 use pmflow_compiler::emit::emit;
-use pmflow_compiler::lints::{Levels, LintedFile, lint};
+use pmflow_compiler::lints::{Levels, lint_project};
 use pmflow_compiler::problems::position::{Files, Position};
 use pmflow_compiler::problems::{Problem, Problems, Severity};
 use pmflow_compiler::types::{Checked, check_project};
@@ -43,13 +43,11 @@ pub fn blessed(text: &str, judged: Judged) -> String {
 
 /// Everything the compiler says about a project: what the checker finds, what pricing its flows finds, and the lints.
 pub fn problems_of(world: &TableWorld) -> Problems {
-    let checked = check_project(world, &[TableWorld::ROOT]);
-    let own = checked.files.iter().filter(|file| world.file(file.id).is_some());
-    let files: Vec<LintedFile<'_>> =
-        own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
-    let mut found = checked.problems.clone();
-    found.all.extend(checked.flow_names().iter().flat_map(|flow| cost_problems(&checked, flow)));
-    lint(&files, found, TODAY, &Levels::default())
+    let mut checked = check_project(world, &[TableWorld::ROOT]);
+    let costs: Vec<Problem> = checked.flow_names().iter().flat_map(|flow| cost_problems(&checked, flow)).collect();
+    checked.problems.all.extend(costs);
+    lint_project(&mut checked, TODAY, &Levels::default());
+    checked.problems
 }
 
 /// What is wrong with a flow's cost, at the flow's file: the examples ask for the code, not for the place.
