@@ -11,12 +11,13 @@
 
 use crate::sections::{Section, SectionFile, joined, preamble, sections};
 use crate::world::{TODAY, TableWorld};
-use pmflow_compiler::lints::{Levels, LintedFile, lint};
+use pmflow_compiler::cost::price;
+use pmflow_compiler::emit::emit;
+use pmflow_compiler::lints::{Levels, lint_project};
 use pmflow_compiler::problems::position::{Files, Position};
 use pmflow_compiler::problems::{Problem, Problems, Severity};
-use pmflow_compiler::syntax::{Parsed, ast, parse};
-use pmflow_compiler::world::Source;
-use pmflow_compiler::{FileId, World as _};
+use pmflow_compiler::types::{Checked, check_project};
+use pmflow_compiler::{FileId, Span, World as _};
 
 /// Which problems a file of cases speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,34 +41,20 @@ pub fn blessed(text: &str, judged: Judged) -> String {
     joined(&preamble(text), &all)
 }
 
-/// What the parser and the lints say about a project.
+/// Everything the compiler says about a project: what the checker finds, what pricing its flows finds, and the lints.
 pub fn problems_of(world: &TableWorld) -> Problems {
-    let mut ids = vec![TableWorld::ROOT];
-    let mut files: Vec<(Source, Parsed)> = Vec::new();
-    while let Some(id) = ids.get(files.len()).copied() {
-        let source = world.source(id);
-        let parsed = parse(id, &source.text);
-        for import in parsed.file.items.iter().filter_map(file_import) {
-            ids.extend(world.import(id, import).ok().filter(|imported| !ids.contains(imported)));
-        }
-        files.push((source, parsed));
-    }
-    let mut found = Problems::default();
-    files.iter().for_each(|(_, parsed)| found.extend(parsed.problems.clone()));
-    let linted = files.iter().map(|(source, parsed)| LintedFile {
-        id: parsed.file.id,
-        text: &source.text,
-        ast: &parsed.file,
-        comments: &parsed.comments,
-    });
-    lint(&linted.collect::<Vec<_>>(), found, TODAY, &Levels::default())
+    let mut checked = check_project(world, &[TableWorld::ROOT]);
+    let costs: Vec<Problem> = checked.flow_names().iter().flat_map(|flow| cost_problems(&checked, flow)).collect();
+    checked.problems.all.extend(costs);
+    lint_project(&mut checked, TODAY, &Levels::default());
+    checked.problems
 }
 
-fn file_import(item: &ast::Item) -> Option<&str> {
-    match &item.kind {
-        ast::ItemKind::Import(ast::Import::File { path, .. }) => Some(path),
-        _ => None,
-    }
+/// What is wrong with a flow's cost, at the flow's file: the examples ask for the code, not for the place.
+fn cost_problems(checked: &Checked, flow: &str) -> Vec<Problem> {
+    let Some((mut plan, _)) = emit(checked, flow) else { return Vec::new() };
+    let place = Span { file: TableWorld::ROOT, start: 0, end: 0 };
+    price(&mut plan).findings.iter().map(|finding| finding.problem(place)).collect()
 }
 
 fn difference(path: &str, section: &Section, judged: Judged) -> Option<String> {

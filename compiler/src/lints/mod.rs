@@ -16,6 +16,7 @@ mod walk;
 
 use crate::problems::{Problem, Problems, Severity};
 use crate::syntax::ast;
+use crate::types::Checked;
 use crate::{FileId, Span};
 use std::collections::BTreeMap;
 
@@ -84,6 +85,15 @@ pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Leve
     }
     problems.all.extend(wrong_allowances);
     at_levels(problems, levels)
+}
+
+/// A checked project with its warnings: its problems become what [`lint`] says of its own files.
+pub fn lint_project(checked: &mut Checked, today: i32, levels: &Levels) {
+    let own = checked.files.iter().filter(|file| !file.id.is_standard());
+    let files: Vec<LintedFile<'_>> =
+        own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
+    let found = std::mem::take(&mut checked.problems);
+    checked.problems = lint(&files, found, today, levels);
 }
 
 /// The problems that neither a comment nor a level silences, sorted; for those that come later than [`lint`], such as what
