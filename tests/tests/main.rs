@@ -1,6 +1,7 @@
 //! The tests that are data, run.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod documents;
 mod examples;
 mod lang;
 mod levels;

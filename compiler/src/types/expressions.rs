@@ -110,8 +110,8 @@ impl Checker<'_> {
             self.refer(span, definition);
             return self.known(scope, unique.to_string(), Plan::Var(unique.to_string()), ty, trust, span);
         }
-        if self.has_item(scope.file, name) {
-            let (found, _) = self.follow(scope.file, None, &[Name { text: name.clone(), span }]);
+        if self.has_name(scope, name) {
+            let (found, _) = self.follow(scope.file, scope.connector, &[Name { text: name.clone(), span }]);
             return self.not_a_value(found, name, span);
         }
         if !name.is_empty() {
@@ -202,10 +202,10 @@ impl Checker<'_> {
         if scope.sees(&first.text) {
             return None;
         }
-        if !self.has_item(scope.file, &first.text) {
+        if !self.has_name(scope, &first.text) {
             return None;
         }
-        let (found, used) = self.follow(scope.file, None, &names);
+        let (found, used) = self.follow(scope.file, scope.connector, &names);
         let shown: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
         Some(match (found, names.get(used..)) {
             (Found::Type(index), Some([value])) => match self.items.types.get(index).and_then(|item| item.ty.clone()) {
@@ -466,7 +466,7 @@ impl Checker<'_> {
 
     fn infer_as_type(&mut self, scope: &mut Scope, of: &Expr, ty: &TypeExpr, span: Span) -> Typed {
         let value = self.infer(scope, of);
-        let wanted = self.resolve_type(TypeScope::file(scope.file), ty);
+        let wanted = self.resolve_type(TypeScope { connector: scope.connector, ..TypeScope::file(scope.file) }, ty);
         if value.ty.is_error() || wanted.is_error() {
             return Typed::error(span);
         }

@@ -47,6 +47,11 @@ impl Checker<'_> {
         self.items.names.get(file).is_some_and(|names| names.contains_key(name))
     }
 
+    /// Whether an expression can begin a path with the name: an item of the file, or a type of the connector around it.
+    pub(super) fn has_name(&self, scope: &super::scope::Scope, name: &str) -> bool {
+        self.has_item(scope.file, name) || self.type_of_connector(scope.connector, name).is_some()
+    }
+
     /// Follows the names as far as they lead; the number says how many were used. `connector`: inside one, its types
     /// are seen without its name. Reports what is missing.
     pub(super) fn follow(&mut self, file: usize, connector: Option<usize>, names: &[Name]) -> (Found, usize) {

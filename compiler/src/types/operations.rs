@@ -79,14 +79,15 @@ impl Checker<'_> {
         let Some(declaration) = self.items.operations.get(index) else { return };
         let (full, kind, signature) = (declaration.full.clone(), declaration.kind, declaration.signature.clone());
         let Some(operation) = Self::operation_item(connector, declaration.inner) else { return };
-        let Some(connector_full) = self.items.connectors.get(declaration.connector).map(|connector| connector.full.clone())
-        else {
+        let connector_index = declaration.connector;
+        let Some(connector_full) = self.items.connectors.get(connector_index).map(|connector| connector.full.clone()) else {
             return;
         };
         let owner = if operation.source { "a source" } else { "an action" };
         let settings = self.settings(owner, &operation.settings, SETTINGS, &["error"]);
         let defaults = self.defaults(file, &operation.parameters, &signature.parameters, false);
         let mut scope = Scope::new(file, Place::Operation);
+        scope.connector = Some(connector_index);
         self.declare_parameters(&mut scope, &signature.parameters);
         let level = scope.enter();
         declare_given(&mut scope, "page", page_type(), operation.name.span);

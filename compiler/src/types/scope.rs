@@ -17,6 +17,8 @@ pub struct Scope {
     taken: HashMap<EcoString, u32>,
     facts: Vec<Fact>,
     pub place: Place,
+    /// Inside a connector: its types are seen without its name.
+    pub connector: Option<usize>,
     /// Loops around the current step; a `set` must not cross one.
     pub loops: u32,
 }
