@@ -3,7 +3,11 @@
 mod commands;
 mod disk;
 mod exit;
+mod format;
+mod loading;
+mod progress;
 mod project;
+mod store;
 mod terminal;
 
 use clap::Parser as _;
