@@ -9,6 +9,7 @@ mod progress;
 mod project;
 mod store;
 mod terminal;
+mod testing;
 
 use clap::Parser as _;
 use commands::Command;

@@ -11,7 +11,7 @@ pub mod input;
 mod models;
 mod operations;
 mod rows;
-mod tokens;
+pub mod tokens;
 pub mod secrets;
 
 pub use driver::{Progress, Wish};
