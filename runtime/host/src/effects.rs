@@ -23,7 +23,7 @@ pub(crate) struct Effects<S> {
 impl<S: Store> Effects<S> {
     pub fn new(store: Arc<S>, run: RunId, plan: Arc<Plan>, setup: &Setup) -> Result<Effects<S>, HostError> {
         let models = Models::new(&plan, setup)?;
-        let operations = Operations::new(&plan, setup)?;
+        let operations = Operations::new(setup)?;
         Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan })
     }
 

@@ -1,7 +1,7 @@
 //! Rows of files and of connectors' sources, sent through a loop's stages while they stream by.
 
 use crate::Setup;
-use crate::operations::Operations;
+use crate::operations::{Operations, PagePull};
 use pmflow_connectors::FileReader;
 use pmflow_connectors::files::FileOptions;
 use pmflow_engine::stream::{Passage, Sieve, Stages};
@@ -56,8 +56,10 @@ impl Rows {
                 let path = self.folder.join(&*path);
                 self.file(plan.clone(), FilePull { place, path, format, row, cursor, rows_max, read_max, stages }).await
             }
-            ResolvedSource::Operation { operation, arguments, .. } => {
-                operations.pages(plan, &operation, &arguments, cursor, stages, rows_max, timeout_ms).await
+            ResolvedSource::Operation { operation, arguments, row } => {
+                let (operation, arguments, row) = (&*operation, &*arguments, &row);
+                let pull = PagePull { operation, arguments, row, cursor, rows_max, read_max, timeout_ms, stages };
+                operations.pages(plan, pull).await
             }
         };
         match gathered {
