@@ -2,11 +2,12 @@
 
 use crate::disk::DiskWorld;
 use crate::exit::{Failed, Result};
-use crate::project::{Level, Project};
+use crate::project::{Project, SETTINGS_FILE};
 use crate::terminal::Terminal;
 use pmflow_compiler::cost::{self, Estimate};
 use pmflow_compiler::emit;
-use pmflow_compiler::problems::render;
+use pmflow_compiler::lints::{self, Levels, LintedFile};
+use pmflow_compiler::problems::{self, Problems, render};
 use pmflow_compiler::types::{Checked, check_project};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World as _};
@@ -38,6 +39,7 @@ pub struct Loaded {
     pub project: Project,
     pub world: DiskWorld,
     pub checked: Checked,
+    pub levels: Levels,
 }
 
 /// A flow, ready to run.
@@ -56,14 +58,32 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     let world = DiskWorld::new();
     let roots = paths.iter().map(|path| world.open(path)).collect::<Result<Vec<FileId>>>()?;
     let mut checked = check_project(&world, &roots);
-    apply_levels(&project, &mut checked);
-    Ok(Loaded { project, world, checked })
+    let levels = levels(&project)?;
+    let found = std::mem::take(&mut checked.problems);
+    let files: Vec<LintedFile<'_>> = checked
+        .files
+        .iter()
+        .filter(|file| !file.id.is_standard())
+        .map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments })
+        .collect();
+    checked.problems = lints::lint(&files, found, world.today(), &levels);
+    Ok(Loaded { project, world, checked, levels })
 }
 
-/// `[lints]` of `pmflow.toml`: an allowed warning is dropped. Denied ones stay warnings and count as errors at the gate.
-fn apply_levels(project: &Project, checked: &mut Checked) {
-    let level = |code: &str| project.settings.lints.get(code).copied().unwrap_or(Level::Warn);
-    checked.problems.all.retain(|problem| problem.code.starts_with('E') || level(problem.code) != Level::Allow);
+/// `[lints]` of `pmflow.toml`.
+fn levels(project: &Project) -> Result<Levels> {
+    let mut levels = Levels::default();
+    for (code, level) in &project.settings.lints {
+        if problems::explain(code).is_none() || !code.starts_with(['W', 'H']) {
+            let failed = Failed::new(format!("{SETTINGS_FILE}: there is no warning `{code}`"));
+            return Err(match problems::nearest_code(code) {
+                Some(near) => failed.help(format!("did you mean {near}? `pmflow explain` lists all codes")),
+                None => failed.help("`pmflow explain` lists all codes"),
+            });
+        }
+        levels.by_code.insert(code.clone(), *level);
+    }
+    Ok(levels)
 }
 
 impl Loaded {
@@ -76,14 +96,17 @@ impl Loaded {
 
     /// True when nothing stands in the way of a plan.
     pub fn passes(&self) -> bool {
-        let denied = |code: &str| self.project.settings.lints.get(code) == Some(&Level::Deny);
-        self.checked.clean() && !self.checked.problems.all.iter().any(|problem| denied(problem.code))
+        !self.levels.stop(&self.checked.problems)
     }
 
     /// Problems for a person, on standard error.
     pub fn print_problems(&self, terminal: &Terminal) {
+        self.print(&self.checked.problems, terminal);
+    }
+
+    pub fn print(&self, problems: &Problems, terminal: &Terminal) {
         let style = render::Human { color: terminal.color_on_stderr(), columns: terminal.width(), ascii: false };
-        let text = render::human(&self.checked.problems, &|file| self.read(file), style);
+        let text = render::human(problems, &|file| self.read(file), style);
         if !text.is_empty() {
             terminal.note(text.trim_end());
         }

@@ -3,8 +3,13 @@
 mod commands;
 mod disk;
 mod exit;
+mod format;
+mod loading;
+mod progress;
 mod project;
+mod store;
 mod terminal;
+mod testing;
 
 use clap::Parser as _;
 use commands::Command;

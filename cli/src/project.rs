@@ -2,6 +2,8 @@
 
 use crate::disk::reason;
 use crate::exit::{Failed, Result};
+use pmflow_compiler::lints::Level;
+use serde::de::{Deserialize as _, Deserializer, Error as _};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ pub struct Project {
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `W0101 = "allow"`, `"warn"` or `"deny"`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lint_levels")]
     pub lints: BTreeMap<String, Level>,
     #[serde(default)]
     pub connectors: BTreeMap<String, ConnectorSettings>,
@@ -27,14 +29,6 @@ pub struct Settings {
     pub providers: BTreeMap<String, ConnectorSettings>,
     #[serde(default)]
     pub store: StoreSettings,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Allow,
-    Warn,
-    Deny,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -74,6 +68,17 @@ impl Project {
         }
     }
 
+}
+
+fn lint_levels<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, Level>, D::Error> {
+    let written = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let level = |(code, level): (String, String)| match level.as_str() {
+        "allow" => Ok((code, Level::Allow)),
+        "warn" => Ok((code, Level::Warn)),
+        "deny" => Ok((code, Level::Deny)),
+        other => Err(D::Error::custom(format!("`{other}` is no level of {code}; write \"allow\", \"warn\" or \"deny\""))),
+    };
+    written.into_iter().map(level).collect()
 }
 
 fn read_settings(path: &Path) -> Result<Settings> {

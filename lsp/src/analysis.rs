@@ -5,7 +5,7 @@ use crate::positions::{offset, position, range};
 use pmflow_compiler::types::{Checked, check_project};
 use pmflow_compiler::{FileId, Problem, Severity, format};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use tokio::sync::{mpsc as channel, oneshot};
 use tower_lsp_server::ls_types::*;
@@ -162,6 +162,7 @@ fn diagnostic(problem: &Problem, text: &str, checked: &Checked, documents: &Docu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     /// The problems of a document, as an editor is told.
     fn published(text: &str) -> Vec<Diagnostic> {

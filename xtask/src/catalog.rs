@@ -189,3 +189,49 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = r#"{ "built": "2026-11-20", "sources": { "a": "table a", "b": "table b" }, "models": [
+      { "provider": "openai", "id": "gpt-5-x", "price": { "input": 0.0375, "output": 1.0 }, "aliases": ["z", "y"],
+        "tiers": [{ "above_input_tokens": 100, "price": { "input": 0.1, "output": 2.0 } }],
+        "announced_price_changes": [], "context": 1000, "max_output": 10, "sources": { "b": true, "a": "gpt-5" },
+        "disagree": { "price.output": { "a": 1.0, "b": 1.25 } } },
+      { "provider": "openai", "id": "router", "price": { "input": 0.5, "output": 0.0 }, "sources": { "a": true } } ] }"#;
+    const DIFFERING: &str =
+        r#"[{ "provider": "openai", "id": "gpt-5-x", "fields": { "tier>100.input": { "a": 0.1, "b": 0.3 } } }]"#;
+
+    fn read(table: &str) -> Result<Vec<ProviderFacts>, String> {
+        providers(serde_json::from_str(table).unwrap(), &serde_json::from_str::<Vec<Disagreement>>(DIFFERING).unwrap())
+    }
+
+    #[test]
+    fn the_dearest_value_is_taken_and_all_are_kept() {
+        let facts = read(TABLE).unwrap();
+        let [openai] = facts.as_slice() else { panic!("one provider") };
+        let [model] = openai.models.as_slice() else { panic!("one priced model") };
+        assert_eq!(model.price.input, Rate::from_pico(37_500));
+        assert_eq!(model.price.output, Rate::from_pico(1_250_000));
+        assert_eq!(model.tiers[0].price.input, Rate::from_pico(300_000));
+        assert_eq!(model.disagree["price.output"]["b"], "1.25");
+        assert_eq!(
+            (model.aliases.as_slice(), model.encoding.as_deref()),
+            (["y".to_owned(), "z".to_owned()].as_slice(), Some("o200k_base"))
+        );
+        assert!(check(&facts).is_ok());
+    }
+
+    #[test]
+    fn a_price_of_zero_is_no_price() {
+        let facts = read(TABLE).unwrap();
+        assert!(facts[0].unpriced.iter().any(|fact| fact.id == "router"));
+    }
+
+    #[test]
+    fn a_price_that_no_token_can_have_is_refused() {
+        let refused = read(&TABLE.replace("0.0375", "0.00000001")).unwrap_err();
+        assert!(refused.contains("openai/gpt-5-x") && refused.contains("0.00000001"), "{refused}");
+    }
+}

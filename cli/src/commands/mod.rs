@@ -1,13 +1,21 @@
 //! One file per command.
 
+mod cancel;
 mod check;
 mod completions;
 mod cost;
+mod decide;
 mod explain;
 mod fmt;
 mod init;
+mod lsp;
 mod models;
+mod outputs;
 mod plan;
+mod run;
+mod runs;
+mod show;
+mod test;
 
 use crate::exit::{Code, Result};
 use crate::terminal::Terminal;
@@ -21,7 +29,18 @@ pub enum Command {
     Cost(cost::Arguments),
     Models(models::Arguments),
     Plan(plan::Arguments),
+    Test(test::Arguments),
+    Run(run::Arguments),
+    Runs(runs::Arguments),
+    Show(show::Arguments),
+    Outputs(outputs::Arguments),
+    Cancel(cancel::Arguments),
+    /// Let a step go on that asks for a decision
+    Approve(decide::Arguments),
+    /// Refuse what a step asks for
+    Reject(decide::Arguments),
     Completions(completions::Arguments),
+    Lsp(lsp::Arguments),
 }
 
 pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
@@ -33,6 +52,15 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Cost(arguments) => cost::run(&arguments, terminal),
         Command::Models(arguments) => models::run(&arguments, terminal),
         Command::Plan(arguments) => plan::run(&arguments, terminal),
+        Command::Test(arguments) => test::run(&arguments, terminal),
+        Command::Run(arguments) => run::run(&arguments, terminal),
+        Command::Runs(arguments) => runs::run(&arguments, terminal),
+        Command::Show(arguments) => show::run(&arguments, terminal),
+        Command::Outputs(arguments) => outputs::run(&arguments, terminal),
+        Command::Cancel(arguments) => cancel::run(&arguments, terminal),
+        Command::Approve(arguments) => decide::run(&arguments, true, terminal),
+        Command::Reject(arguments) => decide::run(&arguments, false, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
+        Command::Lsp(_) => lsp::run(),
     }
 }

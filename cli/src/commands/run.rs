@@ -5,6 +5,7 @@ use crate::progress;
 use crate::project::Project;
 use crate::store::{block_on, find, open, open_existing};
 use crate::terminal::{Style, Terminal};
+use pmflow_compiler::cost::render;
 use pmflow_engine::{RunEnd, RunStatus};
 use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
 use pmflow_plan::{FailureClass, Money};
@@ -92,6 +93,9 @@ fn target(arguments: &Arguments) -> Result<Option<(Target, Option<String>)>> {
 
 fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     let Some((loaded, priced)) = load_flow(target, terminal)? else { return Ok(Code::Problems) };
+    if super::cost::print_findings(&loaded, &priced, terminal) {
+        return Ok(Code::Problems);
+    }
     let given: BTreeMap<String, String> = arguments.inputs.iter().cloned().collect();
     let input = pmflow_host::input::read(&priced.plan, &given).map_err(|error| Failed::new(error.to_string()))?;
     let setup = setup(&loaded, target, simulate, arguments.max_cost)?;
@@ -162,9 +166,9 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
     let real = setup.simulate.is_none();
     let limit = [priced.plan.flows.get(&priced.plan.flow).and_then(|flow| flow.settings.budget.run), setup.cost_max];
     let limit = limit.into_iter().flatten().min();
-    let ceiling = priced.estimate.total.ceiling();
+    let ceiling = priced.estimate.run.ceiling.known();
     if arguments.dry_run {
-        terminal.print(&pmflow_compiler::cost::render::text(&priced.estimate, terminal.width()));
+        terminal.print(&render::table(&priced.estimate, &[], &priced.map));
         terminal.line("nothing was run (--dry-run)");
         return Ok(Some(Code::Fine));
     }
@@ -278,7 +282,7 @@ fn key_value(text: &str) -> std::result::Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 
-fn dollars(text: &str) -> std::result::Result<Money, String> {
+pub fn dollars(text: &str) -> std::result::Result<Money, String> {
     let amount = Money::parse(text.trim_start_matches('$')).filter(|amount| *amount >= Money::ZERO);
     amount.ok_or_else(|| format!("`{text}` is no amount of dollars, such as 0.25"))
 }

@@ -227,3 +227,47 @@ flow send_all() {
 "#
     ));
 }
+
+/// A file that is being typed is checked as well as any other.
+#[test]
+fn every_beginning_of_a_file_is_checked_without_panic() {
+    let whole = include_str!("checks_sample.pmflow");
+    let ends = (0..whole.len()).filter(|end| whole.is_char_boundary(*end)).step_by(23);
+    for end in ends {
+        let checked = check_block(&whole[..end]);
+        assert_eq!(checked.problems, checked.problems.clone().sorted());
+    }
+}
+
+#[test]
+fn deep_nesting_ends_in_a_message() {
+    let deep =
+        |open: &str, middle: &str, close: &str, times: usize| format!("{}{middle}{}", open.repeat(times), close.repeat(times));
+    for times in [100, 20_000] {
+        let expressions =
+            [deep("(", "1", ")", times), deep("[", "1", "]", times), deep("-", "1", "", times), deep("not ", "true", "", times)];
+        for expression in expressions {
+            check_text(&format!("flow f() {{\n  output {expression}\n}}"));
+        }
+        let steps = deep("if true {\n", "output 1\n", "}\n", times);
+        check_text(&format!("flow f() {{\n{steps}}}"));
+        let ty = deep("[", "text", "]", times);
+        check_text(&format!("flow f(x: {ty}) {{\n output x\n}}"));
+        let template = deep("{{ if true }}", "x", "{{ end }}", times);
+        check_text(&format!("flow f() {{\n output \"{template}\"\n}}"));
+    }
+}
+
+/// The same work for every item: twice the items, twice the work.
+#[test]
+fn a_large_project_is_checked_in_one_go() {
+    let mut text = String::new();
+    for n in 0..1000 {
+        text.push_str(&format!(
+            "enum Size{n} {{ small, large }}\ntype Answer{n} {{\n  score: int(1..10)\n  size: Size{n}\n}}\nprompt judge{n}(lead: text, last: text?) -> Answer{n} {{\n  model: \"openai/gpt-6-luna\"\n  max_input: 500 tokens\n  max_output: 100 tokens\n  user: \"Lead {{{{ lead }}}} {{{{ if last }}}}{{{{ last }}}}{{{{ end }}}}\"\n}}\nflow run{n}(lead: text) {{\n  let answer = judge{n}(lead)\n  output answer.score\n}}\ntest \"test {n}\" {{\n  given judge{n} = {{ score: 3, size: .small }}\n  run run{n}(\"x\")\n  expect outputs[0] == 3\n}}\n"
+        ));
+    }
+    let (checked, _) = check_text(&text);
+    assert!(checked.clean());
+    assert_eq!(checked.tests.len(), 1000);
+}

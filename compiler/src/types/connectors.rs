@@ -36,9 +36,9 @@ impl Checker<'_> {
             retry_on: self.status_ranges(&settings, "retry_on"),
         };
         self.parts.connectors.insert(full.to_string(), planned);
-        let operations: Vec<usize> = (0..self.items.operations.len())
-            .filter(|operation| self.items.operations.get(*operation).is_some_and(|o| o.connector == index))
-            .collect();
+        let declared = self.items.connectors.get(index).map(|connector| &connector.operations);
+        let mut operations: Vec<usize> = declared.map(|declared| declared.values().copied().collect()).unwrap_or_default();
+        operations.sort_unstable();
         for operation in operations {
             self.check_operation(operation, at.file, connector);
         }

@@ -262,6 +262,7 @@ fn first_record(text: &str, delimiter: char, quote: Option<char>) -> Vec<String>
 /// Columns as fields: a name that is none gets `_` for what a name cannot hold; a repeated one gets a number.
 pub(crate) fn column_names(header: &[String]) -> Vec<EcoString> {
     let mut names: Vec<EcoString> = Vec::new();
+    let mut taken: std::collections::HashSet<EcoString> = std::collections::HashSet::new();
     for (position, written) in header.iter().enumerate() {
         let trimmed = written.trim();
         let mut name: String = if is_identifier(trimmed) {
@@ -278,10 +279,11 @@ pub(crate) fn column_names(header: &[String]) -> Vec<EcoString> {
         };
         let base = name.clone();
         let mut count = 1;
-        while names.iter().any(|known| *known == name) {
+        while taken.contains(name.as_str()) {
             count += 1;
             name = format!("{base}_{count}");
         }
+        taken.insert(name.as_str().into());
         names.push(name.into());
     }
     names

@@ -39,7 +39,7 @@ pub(crate) struct Items {
     /// The function whose body is being checked.
     pub current_function: Option<usize>,
     /// Of every checked flow: name, row and place.
-    pub sources: Vec<(usize, EcoString, Ty, Span)>,
+    pub sources: HashMap<usize, Vec<(EcoString, Ty, Span)>>,
     /// Sources without a limit, by their variable, with the place where one can be written.
     pub source_ends: Vec<(String, Span)>,
     /// The flows whose bodies are being checked, each with the call that led to it.

@@ -48,7 +48,7 @@ use crate::{FileId, Problem, Problems, Span, World};
 use items::Items;
 use pmflow_plan as plan;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A project whose every file was read and checked.
 #[derive(Debug)]
@@ -76,6 +76,8 @@ pub struct CheckedFile {
     /// The name by which others import it; unique in the project.
     pub module: String,
     pub root: bool,
+    /// Where each line starts; counted when first asked for.
+    pub(crate) lines: OnceLock<Vec<u32>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

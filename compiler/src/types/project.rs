@@ -67,7 +67,16 @@ impl Checker<'_> {
         let index = self.files.len();
         self.file_index.insert(id, index);
         let module = module_name(&path);
-        self.files.push(CheckedFile { id, path, text, ast: Arc::new(parsed.file), comments: parsed.comments, module, root });
+        self.files.push(CheckedFile {
+            id,
+            path,
+            text,
+            ast: Arc::new(parsed.file),
+            comments: parsed.comments,
+            module,
+            root,
+            lines: Default::default(),
+        });
         index
     }
 

@@ -193,6 +193,12 @@ impl Checker<'_> {
         let mut patterns = Vec::new();
         for pattern in &arm.patterns {
             let value = self.check(&mut body.scope, pattern, &matched.ty, "the value of this arm");
+            if value.ty.is_error()
+                && let Some(meant) = self.meant_value(pattern, &matched.ty)
+            {
+                seen.push((meant, pattern.span));
+                continue;
+            }
             let Plan::Literal(literal) = &value.expr else {
                 if !value.ty.is_error() {
                     self.report(
@@ -220,6 +226,13 @@ impl Checker<'_> {
             patterns.push(text);
         }
         patterns
+    }
+
+    /// The value that a misspelt one was probably meant to be, so that it is not reported as missing too.
+    fn meant_value(&self, pattern: &Expr, ty: &Ty) -> Option<String> {
+        let (ExprKind::EnumValue(name), Ty::Enum(of)) = (&pattern.kind, ty) else { return None };
+        let near = crate::problems::nearest(&name.text, of.values.iter().map(|(value, _)| value.as_str()));
+        near.map(str::to_owned)
     }
 
     fn check_exhaustive(

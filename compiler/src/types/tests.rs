@@ -217,12 +217,7 @@ impl Checker<'_> {
     }
 
     fn sources_of(&self, flow: usize) -> Vec<(EcoString, Ty, Span)> {
-        self.items
-            .sources
-            .iter()
-            .filter(|(of, _, _, _)| *of == flow)
-            .map(|(_, name, ty, span)| (name.clone(), ty.clone(), *span))
-            .collect()
+        self.items.sources.get(&flow).cloned().unwrap_or_default()
     }
 
     fn declare_results(&mut self, scope: &mut Scope, flow: Option<usize>, span: Span) {
@@ -331,7 +326,7 @@ impl Checker<'_> {
     pub(super) fn remember_sources(&mut self, flow: usize, body: &Body) {
         for variable in body.scope.variables().iter().filter(|variable| variable.kind == VariableKind::Source) {
             if let Ty::List { of, .. } = &variable.ty {
-                self.items.sources.push((flow, variable.name.clone(), (**of).clone(), variable.span));
+                self.items.sources.entry(flow).or_default().push((variable.name.clone(), (**of).clone(), variable.span));
             }
         }
     }

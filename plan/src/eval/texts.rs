@@ -49,9 +49,7 @@ fn of_one(run: &mut Interpreter<'_>, op: Op, text: &str) -> Outcome {
             let number = text.trim().parse().ok().filter(|float: &f64| float.is_finite());
             Ok(number.map_or(Value::None, Value::Float))
         }
-        Op::TextParseJson => {
-            Value::parse_json(text).map_err(|error| EvaluationError::value(format!("the text cannot be read as JSON: {error}")))
-        }
+        Op::TextParseJson => Ok(Value::parse_json(text).unwrap_or(Value::None)),
         // Words between white space.
         Op::TextSplit => split(run, text.split_whitespace()),
         _ => Err(wrong_operands(op, &[Value::text(text)])),

@@ -133,7 +133,8 @@ impl<S: Store> Driver<S> {
     }
 
     fn wished(&mut self) -> Vec<Pending> {
-        match *self.wish.borrow_and_update() {
+        let wish = *self.wish.borrow_and_update();
+        match wish {
             Wish::GoOn => Vec::new(),
             Wish::Pause => vec![self.apply(Event::PauseRequested)],
         }

@@ -3,6 +3,7 @@
 use crate::models::Models;
 use crate::operations::Operations;
 use crate::rows::Rows;
+use crate::{HostError, Setup};
 use pmflow_engine::{CacheLookup, Command, Event, Gather, RunId};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{FailureClass, Plan};
@@ -20,6 +21,12 @@ pub(crate) struct Effects<S> {
 }
 
 impl<S: Store> Effects<S> {
+    pub fn new(store: Arc<S>, run: RunId, plan: Arc<Plan>, setup: &Setup) -> Result<Effects<S>, HostError> {
+        let models = Models::new(&plan, setup)?;
+        let operations = Operations::new(setup)?;
+        Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan })
+    }
+
     /// None for a command that wants no answer.
     pub async fn perform(&self, command: Command) -> Option<Event> {
         match command {

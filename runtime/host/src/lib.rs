@@ -11,6 +11,7 @@ pub mod input;
 mod models;
 mod operations;
 mod rows;
+pub mod tokens;
 pub mod secrets;
 
 pub use driver::{Progress, Wish};
@@ -19,7 +20,7 @@ pub use fault::Fault;
 use driver::Driver;
 use effects::Effects;
 use pmflow_engine::{Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus, Transition};
-use pmflow_plan::{DecodeError, Money, Plan, PlanId, SourceMap, Value};
+use pmflow_plan::{DecodeError, Money, Plan, SourceMap, Value};
 use pmflow_store::{Claim, Conflict, Created, Holder, NewRun, Process, Store, StoreError, StoredPlan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -47,6 +48,13 @@ pub struct Setup {
     /// Below the plan's own limit, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_max: Option<Money>,
+}
+
+impl Setup {
+    /// Whether a run of this plan could begin: options are understood, clients can be made. Nothing is sent.
+    pub fn check(&self, plan: &Plan) -> Result<(), HostError> {
+        models::Models::new(plan, self).map(|_| ())
+    }
 }
 
 /// What becomes of a question to a person.
@@ -122,7 +130,7 @@ impl<S: Store> Host<S> {
         let setup_text = serde_json::to_string(&setup).map_err(|error| HostError::Setup(error.to_string()))?;
         loop {
             let id = new_id();
-            let options = RunOptions { budget_override: setup.cost_max };
+            let options = options(setup.cost_max);
             let (run, first) = Run::new(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
@@ -156,7 +164,7 @@ impl<S: Store> Host<S> {
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, clock::now())?;
+        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(None), clock::now())?;
         let mut first = vec![recovered];
         if let Some(limit) = cost_max {
             first.push(run.apply(clock::now(), Event::LimitRaised { limit }));
@@ -202,6 +210,12 @@ impl<S: Store> Host<S> {
         let end = tokio::spawn(driver.drive(first, refused));
         Ok(Live { id, plan, simulated: setup.simulate.is_some(), progress, wish, end })
     }
+}
+
+/// Bounds of answers in tokens (`text(max 60 tokens)`) are counted in one encoding, whichever model answered.
+fn options(budget_override: Option<Money>) -> RunOptions {
+    let count = |text: &str| pmflow_providers::tokens::count("o200k_base", text);
+    RunOptions { budget_override, tokens: Some(Arc::new(count)) }
 }
 
 fn stored_plan(plan: &Plan, source_map: SourceMap) -> StoredPlan {

@@ -4,6 +4,11 @@ use pmflow_plan::Model;
 use pmflow_providers::tokens;
 use unicode_normalization::UnicodeNormalization as _;
 
+/// Tokens in a public encoding.
+pub fn count(encoding: &str, text: &str) -> u64 {
+    tokens::count(encoding, text)
+}
+
 /// Exact for a public encoding. Otherwise the bytes of the text, before or after compatibility normalisation, whichever
 /// are more: a byte-level tokenizer never makes more tokens than that, whether it normalises or not.
 pub fn bound(model: &Model, text: &str) -> u64 {

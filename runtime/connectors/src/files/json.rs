@@ -66,7 +66,10 @@ impl JsonRows {
 
     fn begin_array(&mut self, path: &Path) -> Result<(), Failure> {
         match self.next_mark(path)? {
-            Some(b'[') => Ok(self.take()),
+            Some(b'[') => {
+                self.take();
+                Ok(())
+            }
             Some(_) => Err(failure(path, "is no JSON array; rows are the elements of one array, `[ … ]`")),
             None => Err(failure(path, "is empty; an array without rows is `[]`")),
         }
