@@ -124,25 +124,53 @@ impl Value {
         }
     }
 
+    /// A list's elements or a record's values; nothing else has any.
+    fn parts(&self) -> impl ExactSizeIterator<Item = &Value> {
+        let (items, fields) = match self {
+            Value::List(items) => (items.as_slice(), Default::default()),
+            Value::Record(record) => (Default::default(), record.fields.as_slice()),
+            _ => (Default::default(), Default::default()),
+        };
+        Parts { items: items.iter(), fields: fields.iter() }
+    }
+
     /// Whether the value is nested at most `depth_max` deep and has at most `nodes_max` parts, shared parts counted as
     /// often as they are reached. Returns the number of parts, or `None`. Takes at most `nodes_max` steps.
     pub fn measure(&self, depth_max: usize, nodes_max: u64) -> Option<u64> {
         let mut open: Vec<(&Value, usize)> = vec![(self, 0)];
-        let mut nodes = 0u64;
+        let mut nodes = 1u64;
         while let Some((value, depth)) = open.pop() {
-            nodes += 1;
-            if nodes > nodes_max || depth > depth_max {
+            let parts = value.parts();
+            nodes = nodes.checked_add(parts.len() as u64).filter(|nodes| *nodes <= nodes_max)?;
+            if depth >= depth_max && parts.len() > 0 {
                 return None;
             }
-            match value {
-                Value::List(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
-                Value::Record(record) => open.extend(record.fields.iter().map(|(_, field)| (field, depth + 1))),
-                _ => {}
-            }
+            // Only what has parts itself has to wait, so a long list of texts takes no room here.
+            open.extend(parts.filter(|part| matches!(part, Value::List(_) | Value::Record(_))).map(|part| (part, depth + 1)));
         }
         Some(nodes)
     }
 }
+
+struct Parts<'a> {
+    items: std::slice::Iter<'a, Value>,
+    fields: std::slice::Iter<'a, (Arc<str>, Value)>,
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a Value;
+
+    fn next(&mut self) -> Option<&'a Value> {
+        self.items.next().or_else(|| self.fields.next().map(|(_, value)| value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let length = self.items.len() + self.fields.len();
+        (length, Some(length))
+    }
+}
+
+impl ExactSizeIterator for Parts<'_> {}
 
 impl From<bool> for Value {
     fn from(value: bool) -> Value {

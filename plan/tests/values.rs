@@ -1,6 +1,6 @@
 //! The two JSON forms of a value, its order and its equality.
 
-use pmflow_plan::value::time;
+use pmflow_plan::value::{VALUE_DEPTH_MAX, time};
 use pmflow_plan::{Money, Value};
 use proptest::prelude::*;
 use std::cmp::Ordering;
@@ -49,8 +49,21 @@ fn what_is_no_exact_form() {
         assert!(Value::from_exact(text).is_err(), "{text}");
     }
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-    assert_eq!(Value::from_exact(&deep).unwrap_err().to_string(), "nested more than 64 deep");
-    assert_eq!(Value::parse_json(&deep).unwrap_err().to_string(), "nested more than 64 deep");
+    assert_eq!(Value::from_exact(&deep).unwrap_err().to_string(), "nested more than 48 deep");
+    assert_eq!(Value::parse_json(&deep).unwrap_err().to_string(), "nested more than 48 deep");
+}
+
+#[test]
+fn the_deepest_value_can_be_stored_and_read_by_any_reader() {
+    let nested = |levels: usize| (0..levels).fold(Value::Int(1), |inner, _| Value::record([("$date", inner)]));
+    let deepest = nested(VALUE_DEPTH_MAX);
+    let stored = format!("{{\"a\":[{{\"b\":[{}]}}]}}", deepest.to_exact());
+    assert!(serde_json::from_str::<Value>(&stored).is_ok());
+    assert_eq!(Value::from_exact(&deepest.to_exact()), Ok(deepest.clone()));
+    assert!(Value::from_exact(&nested(VALUE_DEPTH_MAX + 1).to_exact()).is_err());
+    assert_eq!(deepest.measure(VALUE_DEPTH_MAX, 1_000), Some(VALUE_DEPTH_MAX as u64 + 1));
+    assert_eq!(deepest.measure(VALUE_DEPTH_MAX - 1, 1_000), None);
+    assert_eq!(deepest.measure(VALUE_DEPTH_MAX, 10), None);
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub enum Cause {
     YourEdit,
 }
 
+/// Takes one kind of change over from the newer plan.
+type Take = fn(&mut Plan, &Plan);
+
 /// Blocks nested deeper are left to the last cause.
 const DEPTH_MAX: u32 = 200;
 
@@ -47,7 +50,7 @@ pub fn diff(before: &Plan, after: &Plan) -> CostChange {
     let first = estimate(&stage).run;
     let mut last = first.clone();
     let mut parts = Vec::new();
-    let steps: [(Cause, fn(&mut Plan, &Plan)); 4] = [
+    let steps: [(Cause, Take); 4] = [
         (Cause::PriceChange, take_prices),
         (Cause::ModelChange, take_models),
         (Cause::SourceGrowth, take_sizes),

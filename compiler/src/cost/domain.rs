@@ -180,7 +180,7 @@ impl Count {
         }
     }
 
-    pub fn add(self, other: Count) -> Count {
+    pub fn plus(self, other: Count) -> Count {
         Count {
             least: self.least.saturating_add(other.least),
             expected_milli: self.expected_milli.zip(other.expected_milli).map(|(a, b)| a.saturating_add(b)),

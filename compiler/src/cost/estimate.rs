@@ -371,7 +371,7 @@ fn prompt_costs(pricer: &Pricer, root: Option<usize>, run: &Cost) -> Vec<PromptC
         let visit = visits.get(position).copied().unwrap_or(nothing);
         for (child, count) in &node.children {
             if let Some(below) = visits.get_mut(*child) {
-                *below = below.add(visit.times(*count));
+                *below = below.plus(visit.times(*count));
             }
         }
         if let Rule::Call { prompt, tries_max, requests_per_try_max } = &node.rule {
@@ -407,7 +407,7 @@ fn empty_row(pricer: &Pricer, name: &str) -> PromptCost {
 fn add_calls(row: &mut PromptCost, visit: Count, requests: u64, cost: &Cost) {
     let symbol = Symbol { name: format!("calls({})", row.prompt).into(), count: visit, origin: Origin::Assumed, enforcer: None };
     row.run = row.run.add(&cost.times(&symbol)).ordered();
-    row.calls = row.calls.add(visit);
+    row.calls = row.calls.plus(visit);
     let here = visit.most.and_then(|calls| calls.checked_mul(requests));
     row.requests_max = row.requests_max.zip(here).and_then(|(a, b)| a.checked_add(b));
     row.call =

@@ -25,7 +25,7 @@ pub fn run_rate(settings: &Settings) -> Option<RunRate> {
         RunRate { per_day: up_to(most), per_month: up_to(most.saturating_mul(MONTH_DAYS)) }
     });
     match (scheduled, hooked) {
-        (Some(a), Some(b)) => Some(RunRate { per_day: a.per_day.add(b.per_day), per_month: a.per_month.add(b.per_month) }),
+        (Some(a), Some(b)) => Some(RunRate { per_day: a.per_day.plus(b.per_day), per_month: a.per_month.plus(b.per_month) }),
         (a, b) => a.or(b),
     }
 }

@@ -1,5 +1,7 @@
 //! The checker against whole files.
 
+#![expect(clippy::disallowed_methods, reason = "the examples are read from the disk")]
+
 use super::{Checked, check_project};
 use crate::world::MemoryWorld;
 

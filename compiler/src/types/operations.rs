@@ -37,7 +37,7 @@ const SETTINGS: &[&str] = &[
 const BODIES: &[&str] = &["json", "form", "multipart", "text"];
 
 impl Checker<'_> {
-    fn operation_item<'a>(connector: &'a ConnectorItem, inner: usize) -> Option<&'a OperationItem> {
+    fn operation_item(connector: &ConnectorItem, inner: usize) -> Option<&OperationItem> {
         connector.operations.get(inner)
     }
 

@@ -41,6 +41,9 @@ impl<'a> TypeScope<'a> {
     }
 }
 
+/// The tree, the item in it, and for a type inside a connector its position there and the connector.
+type Declared = (Arc<crate::syntax::ast::File>, At, Option<usize>, Option<usize>);
+
 impl Checker<'_> {
     pub(super) fn resolve_types(&mut self) {
         let needs: Vec<Vec<usize>> = (0..self.items.types.len()).map(|index| self.types_needed(index)).collect();
@@ -73,7 +76,7 @@ impl Checker<'_> {
         self.report(problem.help("a value of such a type would have no end; refer to the other by its key instead"));
     }
 
-    fn declaration(&self, index: usize) -> Option<(Arc<crate::syntax::ast::File>, At, Option<usize>, Option<usize>)> {
+    fn declaration(&self, index: usize) -> Option<Declared> {
         let declaration = self.items.types.get(index)?;
         let ast = self.files.get(declaration.at.file)?.ast.clone();
         Some((ast, declaration.at, declaration.inner, declaration.connector))
@@ -112,23 +115,23 @@ impl Checker<'_> {
 
     /// Only names without a module matter here: import circles are reported apart, so types of modules come first or not at all.
     fn peek_type(&self, scope: TypeScope, names: &[Name]) -> Option<usize> {
-        use super::items::Item as Declared;
+        use super::items::Item as Named;
         let (first, rest) = names.split_first()?;
         let own = scope.connector.and_then(|connector| self.items.connectors.get(connector)?.types.get(&first.text).copied());
         if own.is_some() {
             return own;
         }
         match (self.items.names.get(scope.file)?.get(&first.text)?.0, rest) {
-            (Declared::Type(index), []) => Some(index),
-            (Declared::Connector(connector), [name]) => self.items.connectors.get(connector)?.types.get(&name.text).copied(),
-            (Declared::Module(Some(file)), rest) if file != scope.file => {
+            (Named::Type(index), []) => Some(index),
+            (Named::Connector(connector), [name]) => self.items.connectors.get(connector)?.types.get(&name.text).copied(),
+            (Named::Module(Some(file)), rest) if file != scope.file => {
                 let inside = TypeScope { file, connector: None, generics: &[] };
                 let name = rest.first()?;
                 let direct = self.peek_type(inside, rest);
                 direct.or_else(|| {
                     let module = &self.files.get(file)?.module;
                     match self.items.names.get(file)?.get(module.as_str())?.0 {
-                        Declared::Connector(connector) => self.items.connectors.get(connector)?.types.get(&name.text).copied(),
+                        Named::Connector(connector) => self.items.connectors.get(connector)?.types.get(&name.text).copied(),
                         _ => None,
                     }
                 })

@@ -60,13 +60,13 @@ impl Checker<'_> {
         modifiers: &[Modifier],
     ) -> Option<(String, StepKind)> {
         let annotated = ty.map(|ty| (self.resolve_type(TypeScope::file(body.scope.file), ty), ty.span));
-        let row = annotated.as_ref().and_then(|(ty, span)| match ty {
-            Ty::List { of, .. } => Some((**of).clone()),
-            Ty::Error => Some(Ty::Error),
+        let row = annotated.as_ref().map(|(ty, span)| match ty {
+            Ty::List { of, .. } => (**of).clone(),
+            Ty::Error => Ty::Error,
             other => {
                 let problem = Problem::new("E0201", *span, format!("a source gives a list, but `{}` is {other}", name.text));
                 self.report(problem.help(format!("write `[{other}]`")).fix("make it a list", *span, format!("[{other}]")));
-                Some(other.clone())
+                other.clone()
             }
         });
         let allowed = ["limit", "expect", "retry", "timeout", "was"];
@@ -294,8 +294,6 @@ impl Checker<'_> {
                     callee.span,
                     format!("`do` is for what changes something, but `{}` is {what}", called.name),
                 );
-                let start = Span { end: callee.span.start, ..callee.span };
-                let _ = start;
                 self.report(problem.help(format!("use what it gives: `let result = {}(…)`", called.name)));
             }
             CalleeKind::Action { .. } | CalleeKind::Flow => {}

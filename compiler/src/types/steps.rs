@@ -320,11 +320,10 @@ impl Checker<'_> {
             body.place(&step, for_step.variable.span);
         }
         let key = self.loop_key(body, for_step, &of, &unique);
-        let (times, calls, outputs) = (body.times, body.calls, body.outputs_max);
+        let (times, calls) = (body.times, body.calls);
         body.times = times.zip(items_max).and_then(|(times, items)| times.checked_mul(items));
         let (block, yielded) = self.loop_body(body, &step, &for_step.body, kept.is_some());
         body.times = times;
-        let _ = outputs;
         body.scope.loops -= 1;
         body.scope.leave(level);
         if items_max.is_none() && body.calls > calls && !list.ty.is_error() {

@@ -9,8 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Lists and records inside each other, at most. Deeper values are refused where they enter and where they are made, so
-/// that everything that walks a value may recurse.
-pub const VALUE_DEPTH_MAX: usize = 64;
+/// that everything that walks a value may recurse, and so that its exact form, where a record can take two levels of JSON,
+/// stays within the 128 levels that a reader of JSON takes by itself, with room for what it is stored in.
+pub const VALUE_DEPTH_MAX: usize = 48;
 
 /// Why a text is not a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

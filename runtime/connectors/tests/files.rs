@@ -193,7 +193,7 @@ fn json_in_both_forms() {
     assert!(read(deep.as_bytes(), &FileFormat::Json, &Type::Json).contains("cut off"));
     assert!(
         read(format!("{deep}{}", "]".repeat(100_000)).as_bytes(), &FileFormat::Json, &Type::Json)
-            .contains("nested more than 64 deep")
+            .contains("nested more than 48 deep")
     );
 }
 
