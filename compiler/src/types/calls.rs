@@ -363,7 +363,6 @@ impl Checker<'_> {
 /// Whether the type has the pattern's shape; type parameters are bound on the way.
 pub(super) fn unify(pattern: &Ty, actual: &Ty, bindings: &mut Bindings) -> bool {
     match (pattern, actual) {
-        (_, Ty::Error) => true,
         (Ty::Generic(name), _) => {
             let joined = match bindings.get(name) {
                 Some(bound) => bound.join(actual),
@@ -371,6 +370,7 @@ pub(super) fn unify(pattern: &Ty, actual: &Ty, bindings: &mut Bindings) -> bool 
             };
             joined.map(|joined| bindings.insert(name.clone(), joined)).is_some()
         }
+        (_, Ty::Error) => true,
         (Ty::List { of: pattern, .. }, Ty::List { of, .. }) | (Ty::Map(pattern), Ty::Map(of)) => unify(pattern, of, bindings),
         (Ty::Optional(pattern), Ty::Optional(of)) => unify(pattern, of, bindings),
         (Ty::Optional(pattern), of) => unify(pattern, of, bindings),

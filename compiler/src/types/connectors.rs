@@ -2,13 +2,12 @@
 
 use super::Checker;
 use super::names::suggest;
-use super::phrases::{Settings, Terms, called_with_text, constant_text};
+use super::phrases::{Settings, Terms, constant_text};
 use super::scope::{Place, Scope};
 use super::ty::Ty;
 use crate::Problem;
-use crate::syntax::ast::{ConnectorItem, ExprKind, ItemKind, Phrase, Setting};
-use pmflow_plan::{Auth, Connector, Credential, Expr as Plan, OauthGrant, RateLimit, Value};
-use std::collections::BTreeMap;
+use crate::syntax::ast::{ConnectorItem, ItemKind, Phrase, Setting};
+use pmflow_plan::{Auth, Connector, Credential, Expr as Plan, RateLimit, Value};
 
 const SETTINGS: &[&str] = &["base_url", "auth", "limit", "retry_on", "headers"];
 const AUTH_FORMS: &str = "one of `bearer secret(\"NAME\")`, `basic USER PASSWORD`, `header \"NAME\" secret(\"NAME\")`, \
@@ -30,7 +29,7 @@ impl Checker<'_> {
         let planned = Connector {
             name: full.to_string(),
             base_url: self.base_url(at.file, &settings, connector),
-            auth: self.auth(&settings),
+            auth: self.auth(&settings, &connector.name.text),
             headers: self.connector_headers(at.file, &settings),
             rate: self.read_setting(&settings, "limit", "how many requests in which time, as in `5 per second`", rate),
             retry_on: self.status_ranges(&settings, "retry_on"),
@@ -104,10 +103,10 @@ impl Checker<'_> {
         values
     }
 
-    fn auth(&mut self, settings: &Settings) -> Auth {
+    fn auth(&mut self, settings: &Settings, connector: &str) -> Auth {
         let Some(setting) = settings.get("auth").copied() else { return Auth::None };
         let auth = match setting.phrases.as_slice() {
-            [phrase] => self.auth_phrase(phrase),
+            [phrase] => self.auth_phrase(phrase, connector),
             _ => None,
         };
         auth.unwrap_or_else(|| {
@@ -116,7 +115,7 @@ impl Checker<'_> {
         })
     }
 
-    fn auth_phrase(&mut self, phrase: &Phrase) -> Option<Auth> {
+    fn auth_phrase(&mut self, phrase: &Phrase, connector: &str) -> Option<Auth> {
         let mut terms = Terms::of(phrase);
         let (word, span) = terms.any_word()?;
         let auth = match word.as_str() {
@@ -125,7 +124,7 @@ impl Checker<'_> {
             "basic" => Auth::Basic { user: Box::new(credential(&mut terms)?), password: Box::new(credential(&mut terms)?) },
             "header" => Auth::Header { name: name(&mut terms)?, value: Box::new(credential(&mut terms)?) },
             "query" => Auth::Query { name: name(&mut terms)?, value: Box::new(credential(&mut terms)?) },
-            "oauth2" => oauth2(&mut terms)?,
+            "oauth2" => self.oauth2(&mut terms, connector, span)?,
             _ => {
                 let known = ["bearer", "basic", "header", "query", "oauth2", "none"];
                 let problem = Problem::new("E0302", span, format!("there is no authentication called `{word}`"));
@@ -196,39 +195,4 @@ fn credential(terms: &mut Terms) -> Option<Credential> {
         Some(secret) => Some(Credential::Secret(secret.to_string())),
         None => terms.text().map(|(text, _)| Credential::Text(text.to_string())),
     }
-}
-
-fn oauth2(terms: &mut Terms) -> Option<Auth> {
-    let entries: BTreeMap<_, _> = terms.entries()?.into_iter().map(|(name, value)| (name.text.as_str(), value)).collect();
-    let credential = |name: &str| {
-        let value = entries.get(name)?;
-        match called_with_text(value, "secret") {
-            Some(secret) => Some(Credential::Secret(secret.to_string())),
-            None => constant_text(value).map(|text| Credential::Text(text.to_string())),
-        }
-    };
-    let scopes = match entries.get("scopes").map(|scopes| &scopes.kind) {
-        Some(ExprKind::List(items)) => {
-            items.iter().map(|item| constant_text(item).map(|text| text.to_string())).collect::<Option<Vec<_>>>()?
-        }
-        None => Vec::new(),
-        Some(_) => return None,
-    };
-    let grant = match &entries.get("grant")?.kind {
-        ExprKind::Name(word) => word.as_str(),
-        _ => return None,
-    };
-    let grant = match grant {
-        "client_credentials" => {
-            OauthGrant::ClientCredentials { client_id: credential("client_id")?, client_secret: credential("client_secret")? }
-        }
-        "refresh_token" => OauthGrant::RefreshToken {
-            client_id: credential("client_id")?,
-            client_secret: credential("client_secret")?,
-            refresh_token: credential("refresh_token")?,
-        },
-        "service_account" => OauthGrant::ServiceAccount { key: credential("key")? },
-        _ => return None,
-    };
-    Some(Auth::Oauth2 { token_url: constant_text(entries.get("token_url")?)?.to_string(), scopes, grant })
 }

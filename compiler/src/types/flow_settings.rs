@@ -7,7 +7,8 @@ use super::phrases::{Settings, Terms, value_span};
 use super::resolve::TypeScope;
 use super::ty::Ty;
 use crate::Problem;
-use crate::syntax::ast::{BudgetItem, FlowItem, Phrase, Setting};
+use crate::problems::nearest;
+use crate::syntax::ast::{BudgetItem, FlowItem, Phrase, Setting, Term};
 use pmflow_plan as plan;
 use pmflow_plan::{Budget, BudgetScope, CatchUp, Money, OnError, OnExceed, Overlap, Schedule, SharedBudget, Webhook, When};
 
@@ -82,11 +83,19 @@ impl Checker<'_> {
             let problem = Problem::new("E0302", value_span(setting), format!("this cron expression is wrong: {reason}"));
             self.report(problem.help("it has five fields: minute, hour, day of the month, month, day of the week"));
         }
-        let plausible =
-            zone == "UTC" || (zone.contains('/') && zone.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c)));
-        if !plausible {
-            let problem = Problem::new("E0302", value_span(setting), format!("`{zone}` is not the name of a time zone"));
-            self.report(problem.help("as in \"Europe/Berlin\" or \"UTC\""));
+        if zone.parse::<chrono_tz::Tz>().is_err() {
+            let span = match setting.phrases.first().and_then(|phrase| phrase.terms.last()) {
+                Some(Term::Expr(zone)) => zone.span,
+                _ => value_span(setting),
+            };
+            let problem = Problem::new("E0302", span, format!("there is no time zone called `{zone}`"));
+            let problem = match nearest(zone, chrono_tz::TZ_VARIANTS.iter().map(|known| known.name())) {
+                Some(near) => {
+                    problem.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), span, format!("\"{near}\""))
+                }
+                None => problem.help("as in \"Europe/Berlin\" or \"UTC\""),
+            };
+            self.report(problem);
         }
     }
 

@@ -6,7 +6,7 @@ use super::resolve::TypeScope;
 use super::scope::{Place, Scope, VariableKind};
 use super::trust::{Origin, Trust};
 use super::ty::Ty;
-use crate::syntax::ast::{FlowItem, ItemKind};
+use crate::syntax::ast::{FlowItem, ItemKind, Name};
 use crate::{Problem, Span};
 use ecow::EcoString;
 use pmflow_plan as plan;
@@ -70,16 +70,26 @@ impl Body {
     pub fn below(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_string() } else { format!("{}/{name}", self.path) }
     }
-
-    /// A step that binds a variable bears its name.
-    pub fn bind(&mut self, name: &EcoString, ty: Ty, trust: Trust, span: Span, kind: VariableKind) -> String {
-        let unique = self.scope.declare(name, ty, trust, span, kind);
-        self.place(&unique, span);
-        unique.to_string()
-    }
 }
 
 impl Checker<'_> {
+    /// A step that binds a variable bears its name.
+    pub(super) fn bind(&mut self, body: &mut Body, name: &Name, ty: Ty, trust: Trust, kind: VariableKind) -> String {
+        let ty = if self.refuse_second(body, name) { Ty::Error } else { ty };
+        let unique = body.scope.declare(&name.text, ty, trust, name.span, kind);
+        body.place(&unique, name.span);
+        unique.to_string()
+    }
+
+    /// A run finds the results of its steps by their names, so a name in sight is not given again. True when it was.
+    pub(super) fn refuse_second(&mut self, body: &mut Body, name: &Name) -> bool {
+        let before = body.scope.find(&name.text).map(|variable| variable.span).filter(|_| !name.text.is_empty());
+        if let Some(before) = before {
+            self.report_duplicate(name, before);
+        }
+        before.is_some()
+    }
+
     pub(super) fn read_flow_signature(&mut self, index: usize) {
         let Some(at) = self.items.flows.get(index).map(|flow| flow.at) else { return };
         let Some((ast, item)) = self.item(at) else { return };

@@ -23,6 +23,7 @@ mod items;
 mod models;
 mod names;
 mod narrow;
+mod oauth;
 mod operations;
 mod operators;
 mod phrases;

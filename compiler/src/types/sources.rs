@@ -73,12 +73,12 @@ impl Checker<'_> {
         let modifiers_read = self.modifiers(modifiers, &allowed, "a source");
         let Some((from, row)) = self.source_from(body, call, row.clone()) else {
             let rows = Ty::list(row.unwrap_or(Ty::Error), modifiers_read.limit.or(Some(0)));
-            body.bind(&name.text, rows, Trust::trusted(), name.span, VariableKind::Source);
+            self.bind(body, name, rows, Trust::trusted(), VariableKind::Source);
             return None;
         };
         let max = modifiers_read.limit;
         let trust = Trust::new(Origin::External, name.span, format!("`{}` is read from outside", name.text));
-        let unique = body.bind(&name.text, Ty::list(row.clone(), max), trust, name.span, VariableKind::Source);
+        let unique = self.bind(body, name, Ty::list(row.clone(), max), trust, VariableKind::Source);
         if max.is_none() {
             self.items.source_ends.push((unique.clone(), Span { start: call.span.end, ..call.span }));
         }
@@ -220,7 +220,7 @@ impl Checker<'_> {
         }
         let ty = wanted.unwrap_or(value.ty.clone());
         let trust = value.trust.passed(&name.text, name.span);
-        let unique = body.bind(&name.text, ty, trust, name.span, VariableKind::Let);
+        let unique = self.bind(body, name, ty, trust, VariableKind::Let);
         Some((unique, StepKind::Let { value: value.expr }))
     }
 
@@ -234,7 +234,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<(String, StepKind)> {
         let Some(called) = called else {
-            body.bind(&name.text, wanted.unwrap_or(Ty::Error), Trust::trusted(), name.span, VariableKind::Let);
+            self.bind(body, name, wanted.unwrap_or(Ty::Error), Trust::trusted(), VariableKind::Let);
             return None;
         };
         let (call, result, stand_in_trust) = self.modified_call(body, called, modifiers);
@@ -253,7 +253,7 @@ impl Checker<'_> {
             }
         }
         let trust = origin.join(&stand_in_trust).passed(&name.text, name.span);
-        let unique = body.bind(&name.text, ty, trust, name.span, VariableKind::Let);
+        let unique = self.bind(body, name, ty, trust, VariableKind::Let);
         Some((unique, StepKind::Call(call)))
     }
 

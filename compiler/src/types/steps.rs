@@ -294,7 +294,7 @@ impl Checker<'_> {
             bound = wanted;
         }
         let trust = yielded.map(|yielded| yielded.trust.passed(&name.text, name.span)).unwrap_or_default();
-        let unique = body.bind(&name.text, bound, trust, name.span, VariableKind::Let);
+        let unique = self.bind(body, name, bound, trust, VariableKind::Let);
         Some((unique, plan::StepKind::For(looped)))
     }
 
@@ -314,6 +314,7 @@ impl Checker<'_> {
         let level = body.scope.enter();
         body.scope.loops += 1;
         let trust = list.trust.passed(&for_step.variable.text, for_step.variable.span);
+        let of = if self.refuse_second(body, &for_step.variable) { Ty::Error } else { of };
         let unique = body.scope.declare(&for_step.variable.text, of.clone(), trust, for_step.variable.span, VariableKind::Loop);
         let step = kept.map_or_else(|| unique.to_string(), EcoString::to_string);
         if kept.is_none() {

@@ -5,6 +5,7 @@ use super::coerce::Typed;
 use super::flows::Body;
 use super::items::{CheckedTest, Expectation, GivenStandIn};
 use super::names::{Found, suggest};
+use super::phrases::constant_text;
 use super::scope::{Place, Scope, VariableKind};
 use super::trust::Trust;
 use super::ty::{FieldTy, RecordTy, Ty};
@@ -127,6 +128,9 @@ impl Checker<'_> {
             GivenValue::Value(Expr { kind: ExprKind::Lambda { parameters, body }, span }) => {
                 self.given_function(scope, &wanted, parameters, body, *span)
             }
+            GivenValue::Value(value) if matches!(wanted.ty, Ty::Datetime) && constant_text(value).is_some() => {
+                GivenStandIn::Value(self.written_time(value))
+            }
             GivenValue::Value(value) => {
                 let purpose = format!("what stands in for `{}`", wanted.path.join("."));
                 GivenStandIn::Value(self.check(scope, value, &wanted.ty, &purpose).expr)
@@ -136,6 +140,17 @@ impl Checker<'_> {
             self.stand_ins.values.push((stands_for, stand_in.clone(), wanted.ty.clone()));
         }
         Some((wanted.path, stand_in))
+    }
+
+    /// There is no literal for a point in time, so that a text is read here.
+    fn written_time(&mut self, value: &Expr) -> Plan {
+        let text = constant_text(value).unwrap_or_default();
+        let time = plan::value::time::parse_datetime(&text);
+        if time.is_none() {
+            let problem = Problem::new("E0201", value.span, "this text is no point in time");
+            self.report(problem.help("as in `given now = \"2026-11-22T10:00:00Z\"`"));
+        }
+        Plan::Literal(plan::Value::Datetime(time.unwrap_or(0)))
     }
 
     fn given_function(
