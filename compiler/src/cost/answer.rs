@@ -34,7 +34,19 @@ pub fn answer_size(ty: &Type, types: &BTreeMap<String, Type>) -> AnswerSize {
     match ty {
         // A lone text is answered as it is, without quotes.
         Type::Text(bounds) => AnswerSize { schema_bytes_max: 0, ..unquoted(bounds) },
-        _ => Sizes { types, known: BTreeMap::new() }.of(ty, 0),
+        Type::Record(_) | Type::Named(_) => Sizes { types, known: BTreeMap::new() }.of(ty, 0),
+        _ => wrapped(Sizes { types, known: BTreeMap::new() }.of(ty, 0)),
+    }
+}
+
+/// Providers take schemas of objects only, so any other answer is asked for as `{"value": …}`.
+fn wrapped(size: AnswerSize) -> AnswerSize {
+    let around = r#"{"value": }"#.len() as u64;
+    AnswerSize {
+        bytes_expected: size.bytes_expected.saturating_add(around),
+        bytes_max: add(size.bytes_max, Some(around)),
+        tokens_max: add(size.tokens_max, Some(around)),
+        ..size
     }
 }
 
@@ -244,6 +256,6 @@ mod tests {
         let ty = Type::List { of: Box::new(Type::Int { min: Some(-100), max: Some(7) }), max: Some(10) };
         let longest = format!("[{}]", vec!["-100"; 10].join(", ")).len() as u64;
         let size = answer_size(&ty, &BTreeMap::new());
-        assert!(size.bytes_max.unwrap() >= longest && size.bytes_max.unwrap() <= longest + 2);
+        assert!(size.bytes_max.unwrap() >= longest + 10 && size.bytes_max.unwrap() <= longest + 13);
     }
 }

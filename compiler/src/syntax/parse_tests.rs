@@ -41,7 +41,7 @@ fn problems_say_what_and_where() {
     for case in CASES.split("---\n") {
         let parsed = parse(FILE, case);
         writeln!(report, "{case}>>>\n{}", show(case, &parsed.problems)).unwrap();
-        assert_eq!(parsed.problems.all.is_empty(), false, "nothing was reported:\n{case}");
+        assert!(!parsed.problems.all.is_empty(), "nothing was reported:\n{case}");
         assert_no_rule_is_named(&parsed.problems);
     }
     insta::assert_snapshot!(report);

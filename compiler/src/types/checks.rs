@@ -273,3 +273,41 @@ fn a_large_project_is_checked_in_one_go() {
     assert!(checked.clean());
     assert_eq!(checked.tests.len(), 1000);
 }
+
+/// Data decides the order; actions keep theirs; a wait divides what stands before it from what stands after it.
+#[test]
+fn steps_wait_for_what_they_need() {
+    let checked = check_block(
+        r#"
+connector crm {
+  base_url: "https://crm.example.com"
+  action write(note: text) -> { id: int } {
+    post: "/notes"
+    json: { note: note }
+  }
+}
+flow f(a: int, b: int) {
+  let x = a + 1
+  let y = b + 1
+  do crm.write(note: "one {{ y }}")
+  do crm.write(note: "two {{ x }}")
+  wait 1h
+  let z = a + 2
+  output z
+}
+"#,
+    );
+    let (plan, map) = crate::emit::emit(&checked, "f").unwrap();
+    let steps = plan.flows["f"].body.steps.iter().map(|step| (step.name.as_str(), step.after.clone()));
+    let expected = [
+        ("x", vec![]),
+        ("y", vec![]),
+        ("crm.write", vec![1]),
+        ("crm.write-2", vec![0, 2]),
+        ("wait-1", vec![0, 1, 2, 3]),
+        ("z", vec![4]),
+        ("output-1", vec![4, 5]),
+    ];
+    assert_eq!(steps.collect::<Vec<_>>(), expected);
+    assert_eq!(map.places["f/crm.write-2"].line, 13);
+}

@@ -29,6 +29,7 @@ mod operators;
 mod phrases;
 mod project;
 mod prompts;
+mod repeats;
 mod resolve;
 mod scope;
 mod sources;

@@ -21,6 +21,8 @@ pub struct Simulation {
     plan: Arc<Plan>,
     options: RunOptions,
     due: BTreeMap<(Time, u64), Event>,
+    /// Of persons, by time; kept over crashes.
+    requests: Vec<(Time, Event)>,
     sent: u64,
 }
 
@@ -47,18 +49,7 @@ const EVENTS_MAX: u64 = 2_000_000;
 /// [`Run::new`] gave. Returns when the run has ended, or when nothing is left that could happen: a run that waits for
 /// somebody who never decides.
 pub fn drive(run: Run, first: Transition, options: RunOptions, world: &mut dyn World, now: Time) -> Simulation {
-    let plan = Arc::clone(run.plan());
-    let mut simulation = Simulation {
-        run,
-        rows: Rows::default(),
-        clock: now,
-        faults: Faults::default(),
-        seen: Seen::default(),
-        plan,
-        options,
-        due: BTreeMap::new(),
-        sent: 0,
-    };
+    let mut simulation = Simulation::of(run, options, now);
     simulation.settle(first, world);
     simulation.continue_to_end(world);
     simulation
@@ -73,31 +64,56 @@ pub fn simulate(
     faults: Faults,
     now: Time,
 ) -> Simulation {
+    let mut simulation = start(plan, input, options, world, faults, now);
+    simulation.continue_to_end(world);
+    simulation
+}
+
+/// A run whose first transition is committed and dispatched, and nothing more.
+pub fn start(
+    plan: &Arc<Plan>,
+    input: Value,
+    options: RunOptions,
+    world: &mut dyn World,
+    faults: Faults,
+    now: Time,
+) -> Simulation {
     let id = RunId("run".into());
     let plan_id = PlanId("plan_simulated".to_owned());
     let (run, first) = Run::new(Arc::clone(plan), plan_id, id, input, options.clone(), now);
-    let mut simulation = Simulation {
-        run,
-        rows: Rows::default(),
-        clock: now,
-        faults,
-        seen: Seen::default(),
-        plan: Arc::clone(plan),
-        options,
-        due: BTreeMap::new(),
-        sent: 0,
-    };
+    let mut simulation = Simulation::of(run, options, now);
+    simulation.faults = faults;
     let refused = simulation.rows.commit(&first.writes);
     if simulation.faults.strikes(Boundary::BeforeDispatch) {
         simulation.crash(world);
     } else {
         simulation.dispatch(first.commands, &refused, world);
     }
-    simulation.continue_to_end(world);
     simulation
 }
 
 impl Simulation {
+    fn of(run: Run, options: RunOptions, now: Time) -> Simulation {
+        let plan = Arc::clone(run.plan());
+        Simulation {
+            run,
+            rows: Rows::default(),
+            clock: now,
+            faults: Faults::default(),
+            seen: Seen::default(),
+            plan,
+            options,
+            due: BTreeMap::new(),
+            requests: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Has a person ask for something after so many microseconds. The host keeps a request until it is committed.
+    pub fn schedule_request(&mut self, after: Time, event: Event) {
+        self.requests.push((self.clock.saturating_add(after), event));
+    }
+
     /// Sends an event from outside (a cancel, a resume, a raised limit) now, and goes on to the end.
     pub fn send(&mut self, event: Event, world: &mut dyn World) {
         // A request from outside is kept by the host until it is committed.
@@ -116,6 +132,7 @@ impl Simulation {
 
     pub fn continue_to_end(&mut self, world: &mut dyn World) {
         while self.seen.end.is_none() {
+            self.take_requests(world);
             let Some(((time, _), event)) = self.due.pop_first() else { return };
             self.clock = self.clock.max(time);
             self.seen.events += 1;
@@ -133,6 +150,16 @@ impl Simulation {
                 continue;
             }
             self.deliver(event, world);
+        }
+    }
+
+    fn take_requests(&mut self, world: &mut dyn World) {
+        let next = self.due.first_key_value().map(|((time, _), _)| *time);
+        let ready = |(time, _): &(Time, Event)| next.is_none_or(|next| *time <= next);
+        while let Some(position) = self.requests.iter().position(ready).filter(|_| self.seen.end.is_none()) {
+            let (time, event) = self.requests.remove(position);
+            self.clock = self.clock.max(time);
+            while !self.deliver(event.clone(), world) {}
         }
     }
 

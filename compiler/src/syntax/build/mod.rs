@@ -194,6 +194,9 @@ impl<'a> Builder<'a> {
             }
             None if token == "'" => problem.help("texts stand in double quotes"),
             None if matches!(token, ")" | "]" | "}") => problem.help("no bracket is open that this one would close"),
+            None if token == "=" && wanted.starts_with("an operator") => {
+                problem.help("two values are compared with `==`").fix("write `==`", smallest, "==")
+            }
             None => problem.help(format!("expected {wanted}")),
         };
         self.report(problem);

@@ -1,3 +1,5 @@
 //! The simulator's own runs.
 
+mod boundaries;
 mod seeds;
+mod window;
