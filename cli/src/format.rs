@@ -60,7 +60,7 @@ pub fn parse_moment(text: &str) -> Result<Time, String> {
     let units = [("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)];
     for (suffix, seconds) in units {
         if let Some(ago) = text.strip_suffix(suffix).and_then(|digits| back(seconds, digits)) {
-            return Ok(chrono::Utc::now().timestamp_micros().saturating_sub(ago.saturating_mul(1_000_000)));
+            return Ok(pmflow_host::now().saturating_sub(ago.saturating_mul(1_000_000)));
         }
     }
     if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(text) {

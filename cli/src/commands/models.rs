@@ -36,10 +36,10 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     if matching.is_empty() {
         let near = match catalog.resolve_with(filter, &ModelOptions::default()) {
             Err(unresolved) => unresolved.help(),
-            Ok(_) => None,
+            Ok(_) => String::new(),
         };
         let failed = Failed::new(format!("the catalog has no model `{filter}`"));
-        return Err(failed.help(near.unwrap_or_else(|| "`pmflow models` lists all of them".to_owned())));
+        return Err(failed.help(if near.is_empty() { "`pmflow models` lists all of them".to_owned() } else { near }));
     }
     match arguments.format {
         Format::Json => {
@@ -87,8 +87,8 @@ fn table(models: &[(&ProviderFacts, &Entry)], terminal: &Terminal) {
         terminal.line(&format!(
             "{:<width$}  {:>9}  {:>9}  {:>9}  {:>9}  {}",
             id(provider, entry),
-            format!("${}", entry.price.input),
-            format!("${}", entry.price.output),
+            format!("${}", String::from(entry.price.input)),
+            format!("${}", String::from(entry.price.output)),
             tokens(entry.context_tokens_max),
             tokens(entry.output_tokens_max),
             terminal.paint(Style::Quiet, &notes.join(", ")),

@@ -133,6 +133,8 @@ pub struct Pull {
     pub step: Path,
     /// Counts the pulls of this step, failed ones too, from 1; comes back in the answer.
     pub pull: u64,
+    /// The source's own name in its flow: what a test's `given` stands in for.
+    pub name: String,
     pub source: ResolvedSource,
     /// Where to go on: what the last `Rows` said; none at the beginning.
     pub cursor: Option<String>,

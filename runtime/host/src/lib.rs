@@ -14,6 +14,7 @@ mod rows;
 pub mod tokens;
 pub mod secrets;
 
+pub use clock::now;
 pub use driver::{Progress, Wish};
 pub use fault::Fault;
 

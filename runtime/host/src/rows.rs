@@ -49,7 +49,7 @@ impl Rows {
     }
 
     pub async fn pull(&self, plan: &Arc<Plan>, operations: &Operations, pull: Pull) -> Event {
-        let Pull { instance, step, pull: number, source, cursor, rows_max, read_max, stages, timeout_ms } = pull;
+        let Pull { instance, step, pull: number, name: _, source, cursor, rows_max, read_max, stages, timeout_ms } = pull;
         let gathered = match source {
             ResolvedSource::File { format, path, row } => {
                 let place = format!("{instance} {step}");

@@ -171,6 +171,7 @@ impl<'a> Turn<'a> {
 
     pub fn pull_command(&self, at: &At<'a>) -> Result<Command, Failure> {
         let (each, source) = self.streamed(at)?;
+        let StreamFrom::Source(name) = &each.over.from else { return Err(failures::damaged_plan(&at.path())) };
         let state = self.loop_state(at).ok_or_else(|| failures::damaged_plan(&at.path()))?;
         let window = u64::from(at.scope.flow.settings.concurrency).max(WINDOW_MIN);
         let stages = self.stages(at, &each.over.stages);
@@ -179,6 +180,7 @@ impl<'a> Turn<'a> {
             instance: at.instance.clone(),
             step: at.path(),
             pull: state.pull,
+            name: name.to_owned(),
             source: self.resolved(at, source)?,
             cursor: state.cursor.clone(),
             // A refill begins when half of the window is empty.

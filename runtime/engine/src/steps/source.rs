@@ -54,6 +54,7 @@ impl<'a> Turn<'a> {
             instance: at.instance.clone(),
             step: at.path(),
             pull,
+            name: at.step.name.clone(),
             source: self.resolved(at, source)?,
             cursor,
             rows_max,
