@@ -6,7 +6,9 @@ use std::path::Path;
 
 pub fn check(baml: Option<&Path>) {
     println!("\n## check: N types, prompts, flows and tests\n");
-    println!("| N | lines | wall ms, median (min–max) | CPU ms | CPU ms per 1,000 lines | peak MiB |\n| ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "| N | lines | wall ms, median (min–max) | CPU ms | CPU ms per 1,000 lines | peak MiB |\n| ---: | ---: | ---: | ---: | ---: | ---: |"
+    );
     for count in [10, 100, 1000, 5000] {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let lines = project::pmflow(folder.path(), count, true);
@@ -50,5 +52,11 @@ pub fn start() {
         .collect();
     walls.sort_by(f64::total_cmp);
     let at = |position: usize| walls.get(position).copied().unwrap_or(f64::NAN);
-    println!("process start to end, ms: median {:.1} (min {:.1}, max {:.1}), 21 runs in {:.1} s", at(10), at(0), at(20), started.elapsed().as_secs_f64());
+    println!(
+        "process start to end, ms: median {:.1} (min {:.1}, max {:.1}), 21 runs in {:.1} s",
+        at(10),
+        at(0),
+        at(20),
+        started.elapsed().as_secs_f64()
+    );
 }

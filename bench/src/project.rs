@@ -63,7 +63,8 @@ flow judge_all{index}(subject: text = "a subject") {{
 pub fn baml(folder: &Path, count: usize, with_tests: bool) {
     let source = folder.join("baml_src");
     std::fs::create_dir_all(&source).expect("a folder can be made");
-    let head = "client<llm> Small {\n  provider openai\n  options {\n    model gpt-4o-mini\n    api_key env.OPENAI_API_KEY\n  }\n}\n";
+    let head =
+        "client<llm> Small {\n  provider openai\n  options {\n    model gpt-4o-mini\n    api_key env.OPENAI_API_KEY\n  }\n}\n";
     std::fs::write(source.join("clients.baml"), head).expect("a generated file can be written");
     for (number, start) in (0..count).step_by(50).enumerate() {
         let text: String = (start..(start + 50).min(count)).map(|index| one_baml(index, with_tests)).collect();

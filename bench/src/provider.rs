@@ -20,7 +20,8 @@ pub fn start(latency: Duration) -> String {
                 }
                 Json(response())
             };
-            let app = Router::new().route("/v1/responses", post(answer)).route("/v1/chat/completions", post(|| async { Json(chat()) }));
+            let app =
+                Router::new().route("/v1/responses", post(answer)).route("/v1/chat/completions", post(|| async { Json(chat()) }));
             axum::serve(listener, app).await.expect("the provider serves");
         });
     });

@@ -21,7 +21,6 @@ pub struct DiskWorld {
 #[derive(Debug, Default)]
 struct Files {
     sources: Vec<Source>,
-    paths: Vec<PathBuf>,
     by_path: BTreeMap<PathBuf, FileId>,
 }
 
@@ -35,10 +34,6 @@ impl DiskWorld {
         self.load(path).map_err(|reason| Failed::new(format!("cannot read `{}`: {reason}", path.display())))
     }
 
-    pub fn path(&self, file: FileId) -> Option<PathBuf> {
-        self.files.borrow().paths.get(file.0 as usize).cloned()
-    }
-
     fn load(&self, path: &Path) -> std::result::Result<FileId, String> {
         let canonical = path.canonicalize().map_err(|error| reason(&error))?;
         if let Some(known) = self.files.borrow().by_path.get(&canonical) {
@@ -48,7 +43,6 @@ impl DiskWorld {
         let mut files = self.files.borrow_mut();
         let id = FileId(u32::try_from(files.sources.len()).map_err(|_| "too many files".to_owned())?);
         files.sources.push(Source { path: shown(path).into(), text: text.into() });
-        files.paths.push(canonical.clone());
         files.by_path.insert(canonical, id);
         Ok(id)
     }
@@ -168,7 +162,8 @@ pub fn flow_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |error: &std::io::Error| Failed::new(format!("cannot read the folder `{}`: {}", folder.display(), reason(error)));
+    let failed =
+        |error: &std::io::Error| Failed::new(format!("cannot read the folder `{}`: {}", folder.display(), reason(error)));
     for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
         let entry = entry.map_err(|error| failed(&error))?;
         let kind = entry.file_type().map_err(|error| failed(&error))?;

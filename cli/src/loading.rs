@@ -6,8 +6,8 @@ use crate::project::{Project, SETTINGS_FILE};
 use crate::terminal::Terminal;
 use pmflow_compiler::cost::{self, Estimate};
 use pmflow_compiler::emit;
-use pmflow_compiler::lints::{self, Levels, LintedFile};
-use pmflow_compiler::problems::{self, Problems, render};
+use pmflow_compiler::lints::{self, Level, Levels, LintedFile};
+use pmflow_compiler::problems::{self, Problems, Severity, render};
 use pmflow_compiler::types::{Checked, check_project};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World as _};
@@ -59,14 +59,8 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     let roots = paths.iter().map(|path| world.open(path)).collect::<Result<Vec<FileId>>>()?;
     let mut checked = check_project(&world, &roots);
     let levels = levels(&project)?;
-    let found = std::mem::take(&mut checked.problems);
-    let files: Vec<LintedFile<'_>> = checked
-        .files
-        .iter()
-        .filter(|file| !file.id.is_standard())
-        .map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments })
-        .collect();
-    checked.problems = lints::lint(&files, found, world.today(), &levels);
+    // The checker has linted already; what is left is what this project makes of each warning.
+    checked.problems.all.retain(|problem| problem.severity() == Severity::Error || levels.of(problem.code) != Level::Allow);
     Ok(Loaded { project, world, checked, levels })
 }
 
@@ -92,6 +86,14 @@ impl Loaded {
             Some(file) => Source { path: file.path.clone(), text: file.text.clone() },
             None => self.world.source(file),
         }
+    }
+
+    /// Those that neither a comment in the source nor the project silences.
+    pub fn heard(&self, problems: Problems) -> Problems {
+        let own = self.checked.files.iter().filter(|file| !file.id.is_standard());
+        let files: Vec<LintedFile<'_>> =
+            own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
+        lints::silenced(&files, problems, &self.levels)
     }
 
     /// True when nothing stands in the way of a plan.
@@ -129,9 +131,12 @@ impl Loaded {
         }
         match names.as_slice() {
             [only] => Ok((*only).to_owned()),
-            [] => Err(Failed::new(format!("`{file}` has no flow")).help("a file needs a `flow NAME() { … }` to be run or priced")),
-            [first, ..] => Err(Failed::new(format!("`{file}` has several flows: {}", listed()))
-                .help(format!("name one: {file}:{first}"))),
+            [] => {
+                Err(Failed::new(format!("`{file}` has no flow")).help("a file needs a `flow NAME() { … }` to be run or priced"))
+            }
+            [first, ..] => {
+                Err(Failed::new(format!("`{file}` has several flows: {}", listed())).help(format!("name one: {file}:{first}")))
+            }
         }
     }
 

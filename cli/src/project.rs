@@ -67,7 +67,6 @@ impl Project {
             _ => self.root.join(".pmflow").join("pmflow.sqlite"),
         }
     }
-
 }
 
 fn lint_levels<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, Level>, D::Error> {
@@ -85,8 +84,8 @@ fn read_settings(path: &Path) -> Result<Settings> {
     if !path.exists() {
         return Ok(Settings::default());
     }
-    let text = crate::disk::read_text(path)
-        .map_err(|reason| Failed::new(format!("cannot read `{}`: {reason}", path.display())))?;
+    let text =
+        crate::disk::read_text(path).map_err(|reason| Failed::new(format!("cannot read `{}`: {reason}", path.display())))?;
     toml::from_str(&text).map_err(|error| {
         let mut place = path.display().to_string();
         if let Some(span) = error.span() {

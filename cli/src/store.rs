@@ -63,8 +63,12 @@ pub async fn find(store: &SqliteStore, wanted: &str) -> Result<RunSummary> {
     }
     match (matching.len(), matching.into_iter().next()) {
         (1, Some(run)) => Ok(run),
-        (0, _) if wanted == "last" => Err(Failed::new("there is no run yet").help("`pmflow run FLOW --simulate` makes a first one")),
+        (0, _) if wanted == "last" => {
+            Err(Failed::new("there is no run yet").help("`pmflow run FLOW --simulate` makes a first one"))
+        }
         (0, _) => Err(Failed::new(format!("there is no run `{wanted}`")).help("`pmflow runs` lists them; `last` is the newest")),
-        (count, _) => Err(Failed::new(format!("{count} runs begin with `{wanted}`")).help("give more of the id; `pmflow runs` lists them")),
+        (count, _) => {
+            Err(Failed::new(format!("{count} runs begin with `{wanted}`")).help("give more of the id; `pmflow runs` lists them"))
+        }
     }
 }

@@ -7,7 +7,7 @@ use pmflow_plan::eval::{self, Context, Scope};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::schema::{self, Types};
 use pmflow_plan::value::Record;
-use pmflow_plan::{Block, Expr, FailureClass, Money, Op, Plan, StepKind, StreamFrom, Usage, Value};
+use pmflow_plan::{Expr, FailureClass, Money, Op, Plan, Usage, Value};
 use pmflow_sim::world::{Decision, ModelAnswer, Reply, World};
 use pmflow_sim::{Simulation, drive};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,8 @@ fn unexpected_end(simulation: &Simulation) -> Option<String> {
 fn input(test: &TestPlan) -> Result<Value, String> {
     let context = Context::of(&test.plan);
     let evaluated = |(name, expr): &(String, Expr)| {
-        let value = eval::evaluate(expr, &Scope::default(), &context).map_err(|error| format!("the argument `{name}`: {error}"))?;
+        let value =
+            eval::evaluate(expr, &Scope::default(), &context).map_err(|error| format!("the argument `{name}`: {error}"))?;
         Ok((name.clone(), value))
     };
     let fields: Result<Vec<(String, Value)>, String> = test.input.iter().map(evaluated).collect();
@@ -111,7 +112,18 @@ fn sides(condition: &Expr, scope: &Scope, context: &Context<'_>) -> String {
     let Expr::Op { op, arguments } = condition else { return String::new() };
     let compares = matches!(
         op,
-        Op::Eq | Op::Ne | Op::IntLt | Op::IntLe | Op::FloatLt | Op::FloatLe | Op::MoneyLt | Op::MoneyLe | Op::TextLt | Op::TextLe | Op::TimeLt | Op::TimeLe
+        Op::Eq
+            | Op::Ne
+            | Op::IntLt
+            | Op::IntLe
+            | Op::FloatLt
+            | Op::FloatLe
+            | Op::MoneyLt
+            | Op::MoneyLe
+            | Op::TextLt
+            | Op::TextLe
+            | Op::TimeLt
+            | Op::TimeLe
     );
     if !compares {
         return String::new();
@@ -126,8 +138,6 @@ fn sides(condition: &Expr, scope: &Scope, context: &Context<'_>) -> String {
 struct StandIns<'a> {
     plan: &'a Plan,
     givens: BTreeMap<String, &'a GivenStandIn>,
-    /// The source that a loop or a source step reads, by the step's name.
-    sources: BTreeMap<String, String>,
     now: i64,
     /// By the name in the plan; a retried call counts once.
     calls: BTreeMap<String, u64>,
@@ -137,11 +147,7 @@ struct StandIns<'a> {
 impl<'a> StandIns<'a> {
     fn of(test: &'a TestPlan) -> Result<StandIns<'a>, String> {
         let givens: BTreeMap<String, &GivenStandIn> = test.givens.iter().map(|(path, given)| (path.join("."), given)).collect();
-        let mut sources = BTreeMap::new();
-        for flow in test.plan.flows.values() {
-            collect_sources(&flow.body, &mut sources);
-        }
-        let mut world = StandIns { plan: &test.plan, givens, sources, now: NOW, calls: BTreeMap::new(), missing: BTreeSet::new() };
+        let mut world = StandIns { plan: &test.plan, givens, now: NOW, calls: BTreeMap::new(), missing: BTreeSet::new() };
         if let Some(given) = world.givens.get("now").copied() {
             match world.value(given, Vec::new()) {
                 Ok(Value::Datetime(now)) => world.now = now,
@@ -209,7 +215,8 @@ impl World for StandIns<'_> {
     }
 
     fn call_operation(&mut self, call: &OperationCall) -> Reply<Result<Value, Failure>> {
-        let parameters = self.plan.operations.get(&call.operation).map(|operation| operation.parameters.clone()).unwrap_or_default();
+        let parameters =
+            self.plan.operations.get(&call.operation).map(|operation| operation.parameters.clone()).unwrap_or_default();
         let arguments = self.ordered(&parameters, &call.arguments);
         let result = self.call("operation", &call.operation, call.call.attempt == 1, &arguments);
         let types = Types::new(&self.plan.types);
@@ -222,12 +229,13 @@ impl World for StandIns<'_> {
     }
 
     fn rows(&mut self, pull: &Pull) -> Reply<Result<Arc<Vec<Value>>, Failure>> {
-        let step = pull.step.as_str().rsplit('/').next().unwrap_or_default();
-        let step = step.split(['[', '#']).next().unwrap_or_default();
-        let name = self.sources.get(step).cloned().unwrap_or_else(|| step.to_owned());
+        let name = pull.name.clone();
         let rows = self.call("source", &name, pull.pull == 1, &Record::default()).and_then(|value| match value {
             Value::List(rows) => Ok(rows),
-            other => Err(Failure::not_sent(FailureClass::InvalidInput, format!("`given {name}` wants a list, not {}", other.to_text()))),
+            other => Err(Failure::not_sent(
+                FailureClass::InvalidInput,
+                format!("`given {name}` wants a list, not {}", other.to_text()),
+            )),
         });
         Reply::at_once(rows)
     }
@@ -237,38 +245,6 @@ impl World for StandIns<'_> {
         match self.call("approval", "approve", true, &Record::default()) {
             Ok(Value::Bool(approved)) => Some(Reply::at_once(Decision { approved, by })),
             _ => Some(Reply::at_once(Decision { approved: false, by })),
-        }
-    }
-}
-
-fn collect_sources(block: &Block, sources: &mut BTreeMap<String, String>) {
-    for step in &block.steps {
-        match &step.kind {
-            StepKind::Source(_) => {
-                sources.insert(step.name.clone(), step.name.clone());
-            }
-            StepKind::For(each) => {
-                if let StreamFrom::Source(source) = &each.over.from {
-                    sources.insert(step.name.clone(), source.clone());
-                }
-                collect_sources(&each.body, sources);
-            }
-            StepKind::If { then, otherwise, .. } => {
-                collect_sources(then, sources);
-                collect_sources(otherwise, sources);
-            }
-            StepKind::Match { arms, otherwise, .. } => {
-                arms.iter().map(|(_, block)| block).chain(otherwise).for_each(|block| collect_sources(block, sources));
-            }
-            StepKind::Repeat { body, .. } | StepKind::Parallel { body } => collect_sources(body, sources),
-            StepKind::Approve(approve) => approve.otherwise.iter().for_each(|block| collect_sources(block, sources)),
-            StepKind::Let { .. }
-            | StepKind::Call(_)
-            | StepKind::Set { .. }
-            | StepKind::Wait(_)
-            | StepKind::Output { .. }
-            | StepKind::Fail { .. }
-            | StepKind::Stop => {}
         }
     }
 }

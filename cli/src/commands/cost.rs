@@ -74,7 +74,7 @@ pub fn print_findings(loaded: &Loaded, priced: &Priced, terminal: &Terminal) -> 
             None => Problem::new(finding.code, start(loaded), finding.message.clone()).help(finding.help.clone()),
         });
     }
-    let problems = problems.sorted();
+    let problems = loaded.heard(problems);
     loaded.print(&problems, terminal);
     problems.all.iter().any(|problem| problem.severity() == Severity::Error)
 }

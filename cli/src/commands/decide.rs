@@ -45,7 +45,9 @@ pub fn run(arguments: &Arguments, approved: bool, terminal: &Terminal) -> Result
                 }
                 Answer::Ended(status) => format!("the run has ended: {}", status.name()),
                 Answer::NothingToDecide => format!("{} does not ask any more", approval.step),
-                Answer::Recorded(_) | Answer::AlreadyAsked(_) => format!("{} {}", terminal.paint(Style::Good, verb), approval.step),
+                Answer::Recorded(_) | Answer::AlreadyAsked(_) => {
+                    format!("{} {}", terminal.paint(Style::Good, verb), approval.step)
+                }
             };
             terminal.line(&line);
         }
@@ -58,7 +60,8 @@ pub fn run(arguments: &Arguments, approved: bool, terminal: &Terminal) -> Result
 
 fn choose<'a>(arguments: &Arguments, open: &'a [Approval], run: &str) -> Result<Vec<&'a Approval>> {
     let listed = || {
-        let line = |approval: &Approval| format!("  {}  since {}: {}", approval.step, moment(approval.at), clip(&approval.text, 80));
+        let line =
+            |approval: &Approval| format!("  {}  since {}: {}", approval.step, moment(approval.at), clip(&approval.text, 80));
         open.iter().map(line).collect::<Vec<_>>().join("\n")
     };
     if open.is_empty() {

@@ -94,7 +94,9 @@ fn table(models: &[(&ProviderFacts, &Entry)], terminal: &Terminal) {
             terminal.paint(Style::Quiet, &notes.join(", ")),
         ));
     }
-    terminal.line(&terminal.paint(Style::Quiet, "\nDollars per million tokens. Where sources disagree the ceiling takes the dearest."));
+    terminal.line(
+        &terminal.paint(Style::Quiet, "\nDollars per million tokens. Where sources disagree the ceiling takes the dearest."),
+    );
 }
 
 fn one(provider: &ProviderFacts, entry: &Entry, format: Format, terminal: &Terminal) -> Result<Code> {

@@ -122,7 +122,8 @@ impl<'a> Writer<'a> {
             Format::Jsonl => {}
         }
         if self.simulated > 0 {
-            self.terminal.note(&format!("note: {} made up by the simulated model", crate::format::plural(self.simulated, "output")));
+            self.terminal
+                .note(&format!("note: {} made up by the simulated model", crate::format::plural(self.simulated, "output")));
         }
         Ok(())
     }
@@ -170,7 +171,9 @@ impl<'a> Writer<'a> {
         for output in &self.rows {
             let fixed = [output.run.to_string(), output.flow.clone(), output.step.to_string(), output.tags.join(" ")];
             let cells = columns.iter().map(|column| cell(&output.value, column));
-            writer.write_record(fixed.into_iter().chain(cells).map(|cell| formula_safe(&cell))).map_err(|error| failed(&error))?;
+            writer
+                .write_record(fixed.into_iter().chain(cells).map(|cell| formula_safe(&cell)))
+                .map_err(|error| failed(&error))?;
         }
         let bytes = writer.into_inner().map_err(|error| failed(&error))?;
         self.terminal.print(&String::from_utf8_lossy(&bytes));

@@ -119,7 +119,10 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
     block_on(async {
         let store = open_existing(&project).await?;
         let run = find(&store, wanted).await?;
-        if run.status == RunStatus::Failed && run.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget) && arguments.max_cost.is_none() {
+        if run.status == RunStatus::Failed
+            && run.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget)
+            && arguments.max_cost.is_none()
+        {
             return Err(Failed::new(format!("run {} ended because its budget was used up", run.id))
                 .help(format!("give it more: pmflow run --resume {} --max-cost DOLLARS", run.id)));
         }
@@ -173,13 +176,17 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
         return Ok(Some(Code::Fine));
     }
     let at_most = match (ceiling, limit) {
-        (Some(ceiling), Some(limit)) if limit < ceiling => format!("at most {limit} (its budget; the proven ceiling is {ceiling})"),
+        (Some(ceiling), Some(limit)) if limit < ceiling => {
+            format!("at most {limit} (its budget; the proven ceiling is {ceiling})")
+        }
         (Some(ceiling), _) => format!("at most {ceiling} (proven)"),
         (None, Some(limit)) => format!("at most {limit} (its budget; no ceiling is proven)"),
         (None, None) => "without any limit: no ceiling is proven and there is no budget".to_owned(),
     };
     if !real {
-        terminal.note(&terminal.paint_note(Style::Warn, "simulated: the answers are made up and nothing is paid; for real it would cost"));
+        terminal.note(
+            &terminal.paint_note(Style::Warn, "simulated: the answers are made up and nothing is paid; for real it would cost"),
+        );
         terminal.note(&format!("  {at_most}"));
         return Ok(None);
     }
@@ -191,7 +198,9 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
         return Ok(None);
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failed::new("real money needs a yes, and nobody is there to give it").help("add --yes, or --simulate to run offline"));
+        return Err(
+            Failed::new("real money needs a yes, and nobody is there to give it").help("add --yes, or --simulate to run offline")
+        );
     }
     eprint!("go on? [y/N] ");
     let mut answer = String::new();
@@ -254,7 +263,9 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
         RunStatus::Succeeded => (Style::Good, Code::Fine),
         RunStatus::Suspended if interrupted => (Style::Warn, Code::Interrupted),
         RunStatus::Suspended => (Style::Warn, Code::Fine),
-        RunStatus::Failed if end.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget) => (Style::Bad, Code::Policy),
+        RunStatus::Failed if end.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget) => {
+            (Style::Bad, Code::Policy)
+        }
         RunStatus::Running | RunStatus::Failed | RunStatus::Cancelled => (Style::Bad, Code::CouldNotRun),
     };
     terminal.note(&format!("{} {flow}, run {id}: {spent}", terminal.paint_note(style, end.status.name())));
@@ -262,13 +273,16 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
         terminal.note(&format!("  {}", clip(&failure.message, 1000)));
     }
     match end.status {
-        RunStatus::Suspended => terminal.note(&format!("  go on with: pmflow run --resume {id}   (open questions: pmflow show {id})")),
+        RunStatus::Suspended => {
+            terminal.note(&format!("  go on with: pmflow run --resume {id}   (open questions: pmflow show {id})"))
+        }
         RunStatus::Failed => terminal.note(&format!("  see pmflow show {id} --failed; once mended: pmflow run --resume {id}")),
         _ if counters.outputs > 0 => terminal.note("  its outputs: pmflow outputs"),
         _ => {}
     }
     if counters.items_failed > 0 && end.status == RunStatus::Succeeded {
-        terminal.note(&format!("  {} failed and were left out: pmflow show {id} --failed", plural(counters.items_failed, "item")));
+        terminal
+            .note(&format!("  {} failed and were left out: pmflow show {id} --failed", plural(counters.items_failed, "item")));
     }
     code
 }
@@ -286,4 +300,3 @@ pub fn dollars(text: &str) -> std::result::Result<Money, String> {
     let amount = Money::parse(text.trim_start_matches('$')).filter(|amount| *amount >= Money::ZERO);
     amount.ok_or_else(|| format!("`{text}` is no amount of dollars, such as 0.25"))
 }
-

@@ -88,7 +88,11 @@ async fn page(
 }
 
 fn head(run: &RunSummary, terminal: &Terminal) {
-    let simulated = if run.simulated { terminal.paint(Style::Warn, "  (simulated: the answers are made up, the money is not real)") } else { String::new() };
+    let simulated = if run.simulated {
+        terminal.paint(Style::Warn, "  (simulated: the answers are made up, the money is not real)")
+    } else {
+        String::new()
+    };
     terminal.line(&format!("{} {}{simulated}", terminal.paint(Style::Strong, &format!("run {}", run.id)), status_text(run)));
     if let Some(failure) = &run.failure {
         terminal.line(&format!("  {}: {}", terminal.paint(Style::Bad, "why"), failure.message));
@@ -116,7 +120,8 @@ fn head(run: &RunSummary, terminal: &Terminal) {
     let unknown = if account.unknown.pico() == 0 { String::new() } else { format!(", {} of unknown outcome", account.unknown) };
     terminal.line(&format!("  cost     ${} settled{unknown}; {limit}", account.settled.to_decimal()));
     if account.breaches > 0 {
-        let text = format!("{} cost more than was held for it: a fact in the price catalog is wrong", plural(account.breaches, "call"));
+        let text =
+            format!("{} cost more than was held for it: a fact in the price catalog is wrong", plural(account.breaches, "call"));
         terminal.line(&format!("  {}", terminal.paint(Style::Bad, &text)));
     }
 }
@@ -129,7 +134,8 @@ fn row(step: &StoredStep) -> Vec<String> {
         (None, Some(target)) => target.clone(),
         (None, None) => step.kind.clone(),
     };
-    let input = [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens].into_iter().flatten().reduce(u64::saturating_add);
+    let input =
+        [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens].into_iter().flatten().reduce(u64::saturating_add);
     vec![
         step.step.to_string(),
         step.attempt.to_string(),
@@ -150,7 +156,13 @@ fn failure(step: &StoredStep, map: &SourceMap, terminal: &Terminal) {
     terminal.line(&format!("    {}", failure.message));
 }
 
-async fn json_page(store: &SqliteStore, run: &RunSummary, steps: &[StoredStep], map: &SourceMap, terminal: &Terminal) -> Result<()> {
+async fn json_page(
+    store: &SqliteStore,
+    run: &RunSummary,
+    steps: &[StoredStep],
+    map: &SourceMap,
+    terminal: &Terminal,
+) -> Result<()> {
     let approvals = store.approvals(Some(&run.id)).await.map_err(failed)?;
     let step_json = |step: &StoredStep| {
         json!({
@@ -170,7 +182,10 @@ async fn json_page(store: &SqliteStore, run: &RunSummary, steps: &[StoredStep], 
             "place": map.places.get(&step.place),
         })
     };
-    let approvals: Vec<_> = approvals.iter().map(|approval| json!({ "step": approval.step.as_str(), "text": approval.text, "by": approval.by })).collect();
+    let approvals: Vec<_> = approvals
+        .iter()
+        .map(|approval| json!({ "step": approval.step.as_str(), "text": approval.text, "by": approval.by }))
+        .collect();
     let mut whole = as_json(run);
     if let Some(fields) = whole.as_object_mut() {
         fields.insert("version".to_owned(), json!(1));

@@ -43,8 +43,13 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     let (mut passed, mut failed) = (0, 0);
     for test in test_plans(&loaded.checked).iter().filter(|test| test.title.contains(&arguments.filter)) {
         let outcome = testing::run(test);
-        let place = test.place.as_ref().map(|place| format!("{}:{}:{}", place.file, place.line, place.column)).unwrap_or_default();
-        if outcome.failures.is_empty() { passed += 1 } else { failed += 1 }
+        let place =
+            test.place.as_ref().map(|place| format!("{}:{}:{}", place.file, place.line, place.column)).unwrap_or_default();
+        if outcome.failures.is_empty() {
+            passed += 1
+        } else {
+            failed += 1
+        }
         if arguments.format == Format::Text {
             report(&outcome, &place, terminal);
         }

@@ -218,11 +218,7 @@ impl<S: Store> Driver<S> {
     }
 
     fn commit_of(&self, pending: &Pending) -> RunCommit {
-        RunCommit {
-            lease: self.lease.clone(),
-            writes: pending.transition.writes.clone(),
-            answered: pending.answered.clone(),
-        }
+        RunCommit { lease: self.lease.clone(), writes: pending.transition.writes.clone(), answered: pending.answered.clone() }
     }
 
     fn dispatch(&mut self, transition: Transition, refused: &[Path], flight: &mut Flight) {

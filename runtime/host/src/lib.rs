@@ -11,8 +11,8 @@ pub mod input;
 mod models;
 mod operations;
 mod rows;
-pub mod tokens;
 pub mod secrets;
+pub mod tokens;
 
 pub use clock::now;
 pub use driver::{Progress, Wish};

@@ -133,7 +133,8 @@ fn check_length(model: &Model, prompt: &Prompt, call: &ModelCall) -> Result<(), 
     if tokens <= allowed {
         return Ok(());
     }
-    let counted = if model.encoding.is_some() { "tokens" } else { "tokens at most (its tokenizer is not public, so bytes are counted)" };
+    let counted =
+        if model.encoding.is_some() { "tokens" } else { "tokens at most (its tokenizer is not public, so bytes are counted)" };
     let role = if call.messages.iter().any(|message| message.role == Role::Assistant) { " with what went before" } else { "" };
     let message = format!(
         "the text for `{}`{role} has {tokens} {counted}, and {allowed} are allowed beside {} for framing and schema: nothing was sent. \
