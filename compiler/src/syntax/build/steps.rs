@@ -5,7 +5,8 @@ use super::{Builder, Pair, Pairs, Rule, behind, nearest};
 use crate::Span;
 use crate::problems::Problem;
 use crate::syntax::ast::{
-    Block, Expr, ForStep, Likely, MatchArm, Modifier, ModifierKind, Name, Otherwise, Setting, Step, StepKind, TypeExpr,
+    BinaryOperator, Block, Expr, ExprKind, ForStep, Likely, MatchArm, Modifier, ModifierKind, Name, Otherwise, Setting, Step,
+    StepKind, TypeExpr,
 };
 
 /// The words that start a step.
@@ -329,6 +330,7 @@ impl<'a> Builder<'a> {
             }
         }
         let condition = self.value(condition, keyword, "a condition after `if`", junk);
+        let condition = if junk { compared_with_nothing(condition) } else { condition };
         let block = self.block_or_report(block, condition.span, "this `if`");
         (condition, likely, block)
     }
@@ -405,7 +407,8 @@ impl<'a> Builder<'a> {
         let keyword = inner.next().map(|keyword| self.span(&keyword)).unwrap_or(self.range(0, 0));
         let variable = inner.next_if(|piece| piece.as_rule() == Rule::name).map(|name| self.name(&name));
         let variable = self.name_or_report(variable, keyword, "a name for the element after `for`");
-        let in_keyword = inner.next_if(|piece| piece.as_rule() == Rule::kw_in).map(|piece| self.span(&piece));
+        let in_keyword = inner.next_if(|piece| matches!(piece.as_rule(), Rule::kw_in | Rule::kw_of));
+        let in_keyword = in_keyword.map(|piece| self.in_keyword(&piece));
         if in_keyword.is_none() {
             self.expected_with_fix(variable.span, "`in` and a list", " in ");
         }
@@ -429,6 +432,16 @@ impl<'a> Builder<'a> {
             }
         }
         ForStep { variable, list, key, body: self.block_or_report(block, after, "this `for`") }
+    }
+
+    /// `in`, or the `of` that was written in its place.
+    pub(super) fn in_keyword(&mut self, piece: &Pair<'a>) -> Span {
+        let span = self.span(piece);
+        if piece.as_rule() == Rule::kw_of {
+            let problem = Problem::new("E0012", span, "`of` is not expected here").help("a loop goes over what is `in` a list");
+            self.report(problem.fix("write `in`", span, "in"));
+        }
+        span
     }
 
     fn repeat_step(&mut self, inner: Pairs<'a>, keyword: Span) -> StepKind {
@@ -599,6 +612,13 @@ impl<'a> Builder<'a> {
         }
         names
     }
+}
+
+/// A condition of which only the beginning could be read, as in `x = 1`: it is checked, and need not be true or false.
+fn compared_with_nothing(left: Expr) -> Expr {
+    let (span, operator_span, right) = (left.span, behind(left.span), missing(left.span));
+    let kind = ExprKind::Binary { operator: BinaryOperator::Equal, operator_span, left: Box::new(left), right: Box::new(right) };
+    Expr { span, kind }
 }
 
 /// `if a { } else if b { } else { }` as nested steps.

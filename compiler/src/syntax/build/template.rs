@@ -243,7 +243,8 @@ impl Builder<'_> {
             let mut pairs = pairs.peekable();
             let name = pairs.next_if(|piece| piece.as_rule() == Rule::name).map(|name| builder.name(&name));
             let name = builder.name_or_report(name, keyword, "a name for the element after `for`");
-            let in_keyword = pairs.next_if(|piece| piece.as_rule() == Rule::kw_in).map(|piece| builder.span(&piece));
+            let in_keyword = pairs.next_if(|piece| matches!(piece.as_rule(), Rule::kw_in | Rule::kw_of));
+            let in_keyword = in_keyword.map(|piece| builder.in_keyword(&piece));
             if in_keyword.is_none() {
                 builder.expected(name.span, "`in` and a list");
             }
