@@ -1,7 +1,7 @@
 //! Flows: parameters, settings, body, and what callers must know of them.
 
 use super::Checker;
-use super::items::{At, CheckedFlow, FlowState, Signature};
+use super::items::{At, CheckedFlow, FlowState, ParameterTy, Signature};
 use super::resolve::TypeScope;
 use super::scope::{Place, Scope, VariableKind};
 use super::trust::{Origin, Trust};
@@ -94,7 +94,8 @@ impl Checker<'_> {
         let Some(at) = self.items.flows.get(index).map(|flow| flow.at) else { return };
         let Some((ast, item)) = self.item(at) else { return };
         let Some(ItemKind::Flow(flow)) = ast.items.get(item).map(|item| &item.kind) else { return };
-        let parameters = self.read_parameters(TypeScope::file(at.file), &flow.parameters);
+        let mut parameters = self.read_parameters(TypeScope::file(at.file), &flow.parameters);
+        parameters.extend(self.webhook_parameter(at.file, flow));
         if let Some(declaration) = self.items.flows.get_mut(index) {
             declaration.signature = Signature { parameters, result: Ty::list(Ty::Error, None) };
         }
@@ -157,9 +158,11 @@ impl Checker<'_> {
         let defaults = self.defaults(at.file, &flow.parameters, &signature.parameters, true);
         let settings = self.flow_settings(at.file, flow);
         let mut body = Body::new(at.file);
-        self.declare_parameters(&mut body.scope, &signature.parameters);
-        let mut parameters = Self::plan_parameters(&signature.parameters, defaults);
-        parameters.extend(self.declare_webhook(at.file, flow, &mut body));
+        let is_written = |parameter: &&ParameterTy| flow.parameters.iter().any(|written| written.name.span == parameter.span);
+        let written: Vec<ParameterTy> = signature.parameters.iter().filter(is_written).cloned().collect();
+        self.declare_parameters(&mut body.scope, &written);
+        self.declare_webhook(at.file, flow, &mut body);
+        let parameters = Self::plan_parameters(&signature.parameters, defaults);
         let block = self.check_block(&mut body, &flow.body);
         let output = self.output_type(&body);
         self.remember_sources(index, &body);
@@ -179,16 +182,21 @@ impl Checker<'_> {
         });
     }
 
-    fn declare_webhook(&mut self, file: usize, flow: &FlowItem, body: &mut Body) -> Option<plan::Parameter> {
+    /// What is sent to the webhook, as a parameter after the written ones.
+    fn webhook_parameter(&mut self, file: usize, flow: &FlowItem) -> Option<ParameterTy> {
         let (name, ty, span) = self.webhook_variable(file, flow)?;
+        let is_new = flow.parameters.iter().all(|parameter| parameter.name.text != name);
+        let optional = ty.is_optional();
+        is_new.then_some(ParameterTy { name, ty, optional, trusted: None, span, demand: None })
+    }
+
+    fn declare_webhook(&mut self, file: usize, flow: &FlowItem, body: &mut Body) {
+        let Some((name, ty, span)) = self.webhook_variable(file, flow) else { return };
         if let Some(before) = flow.parameters.iter().find(|parameter| parameter.name.text == name) {
-            self.report_duplicate(&crate::syntax::ast::Name { text: name, span }, before.name.span);
-            return None;
+            return self.report_duplicate(&Name { text: name, span }, before.name.span);
         }
-        let planned = plan::Parameter { name: name.to_string(), ty: ty.to_plan(), default: None };
         let trust = Trust::new(Origin::External, span, format!("`{name}` is sent to the webhook from outside"));
         body.scope.declare(&name, ty, trust, span, VariableKind::Parameter);
-        Some(planned)
     }
 
     /// The type that all outputs have in common; json when there is none.
