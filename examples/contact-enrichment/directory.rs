@@ -54,10 +54,8 @@ async fn contacts(headers: HeaderMap, Query(query): Query<BTreeMap<String, Strin
     let number = |name: &str, otherwise: usize| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let (start, size) = (number("cursor", 0), number("size", 5).clamp(1, 5));
     let page: Vec<Value> = (0..NAMES.len()).skip(start).take(size).map(contact).collect();
-    let mut body = json!({ "contacts": page });
-    if start + size < NAMES.len() {
-        body["next"] = json!((start + size).to_string());
-    }
+    let more = start + size < NAMES.len();
+    let body = if more { json!({ "contacts": page, "next": (start + size).to_string() }) } else { json!({ "contacts": page }) };
     (StatusCode::OK, Json(body))
 }
 

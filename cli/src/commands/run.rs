@@ -3,12 +3,14 @@ use crate::format::{clip, count, plural};
 use crate::loading::{Loaded, Priced, Target, load_flow};
 use crate::progress;
 use crate::project::Project;
-use crate::store::{block_on, find, open, open_existing};
+use crate::store::{block_on, failed, find, open, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::render;
-use pmflow_engine::{RunEnd, RunStatus};
+use pmflow_engine::{RunEnd, RunId, RunStatus};
 use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
 use pmflow_plan::{FailureClass, Money};
+use pmflow_store::Store as _;
+use pmflow_store_sqlite::SqliteStore;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -109,7 +111,7 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
         let host = Host::new(store.clone(), fault);
         let flow_file = target.file.display().to_string();
         let live = host.start(priced.plan, priced.map, input, setup, approvals(arguments)).await.map_err(host_failed)?;
-        watch(live, &flow_file, arguments, terminal).await
+        watch(&store, live, &flow_file, arguments, terminal).await
     })
 }
 
@@ -126,9 +128,9 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
             return Err(Failed::new(format!("run {} ended because its budget was used up", run.id))
                 .help(format!("give it more: pmflow run --resume {} --max-cost DOLLARS", run.id)));
         }
-        let host = Host::new(store, fault);
+        let host = Host::new(store.clone(), fault);
         let live = host.resume(&run.id, approvals(arguments), arguments.max_cost).await.map_err(host_failed)?;
-        watch(live, &run.flow, arguments, terminal).await
+        watch(&store, live, &run.flow, arguments, terminal).await
     })
 }
 
@@ -214,7 +216,7 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
 }
 
 /// Shows progress until the run ends, and takes Ctrl-C for "stop cleanly".
-async fn watch(live: Live, flow: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+async fn watch(store: &SqliteStore, live: Live, flow: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     let id = live.id.clone();
     let Live { mut end, wish, progress, simulated, .. } = live;
     let display = tokio::spawn(progress::show(progress, arguments.progress, id.to_string(), terminal.color_on_stderr()));
@@ -238,7 +240,13 @@ async fn watch(live: Live, flow: &str, arguments: &Arguments, terminal: &Termina
     // The display ends with the run's last progress.
     let _ = display.await;
     match ended {
-        Ok(end) => Ok(report(&id.to_string(), flow, &end, interrupted > 0, simulated, terminal)),
+        Ok(end) => {
+            let code = report(&id.to_string(), flow, &end, interrupted > 0, simulated, terminal);
+            if end.status == RunStatus::Suspended {
+                questions(store, &id, terminal).await?;
+            }
+            Ok(code)
+        }
         Err(error) => {
             let failed = host_failed(error);
             let help = format!("nothing that was recorded is lost; resume: pmflow run --resume {id}");
@@ -246,6 +254,25 @@ async fn watch(live: Live, flow: &str, arguments: &Arguments, terminal: &Termina
         }
     }
 }
+
+/// What a suspended run waits for, and how to answer.
+async fn questions(store: &SqliteStore, id: &RunId, terminal: &Terminal) -> Result<()> {
+    let open = store.approvals(Some(id)).await.map_err(failed)?;
+    for approval in open.iter().take(QUESTIONS_SHOWN) {
+        terminal.note(&format!(
+            "  {} {}",
+            terminal.paint_note(Style::Warn, "a person has to decide:"),
+            clip(&approval.text, 200)
+        ));
+        terminal.note(&format!("    pmflow approve {id} {}   (or: pmflow reject …)", approval.step));
+    }
+    if open.len() > QUESTIONS_SHOWN {
+        terminal.note(&format!("  and {}: pmflow show {id}", plural((open.len() - QUESTIONS_SHOWN) as u64, "more question")));
+    }
+    Ok(())
+}
+
+const QUESTIONS_SHOWN: usize = 5;
 
 fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool, terminal: &Terminal) -> Code {
     let counters = &end.counters;
@@ -273,9 +300,7 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
         terminal.note(&format!("  {}", clip(&failure.message, 1000)));
     }
     match end.status {
-        RunStatus::Suspended => {
-            terminal.note(&format!("  go on with: pmflow run --resume {id}   (open questions: pmflow show {id})"))
-        }
+        RunStatus::Suspended => terminal.note(&format!("  go on with: pmflow run --resume {id}")),
         RunStatus::Failed => terminal.note(&format!("  see pmflow show {id} --failed; once mended: pmflow run --resume {id}")),
         _ if counters.outputs > 0 => terminal.note("  its outputs: pmflow outputs"),
         _ => {}

@@ -211,7 +211,7 @@ fn modifiers(visitor: &mut dyn Visitor, modifiers: &[Modifier]) {
             | ModifierKind::Key(value) => expr(visitor, value),
             ModifierKind::Retry { times, backoff, .. } => {
                 expr(visitor, times);
-                if let Some((from, to)) = backoff {
+                if let Some((from, to)) = backoff.as_deref() {
                     expr(visitor, from);
                     expr(visitor, to);
                 }

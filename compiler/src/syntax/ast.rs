@@ -350,7 +350,7 @@ pub struct Modifier {
 pub enum ModifierKind {
     Limit(Expr),
     Expect(Expr),
-    Retry { times: Expr, backoff: Option<(Expr, Expr)>, on: Vec<Name> },
+    Retry { times: Expr, backoff: Option<Box<(Expr, Expr)>>, on: Vec<Name> },
     Timeout(Expr),
     Else(Expr),
     Cache(Expr),

@@ -445,7 +445,7 @@ impl Checker<'_> {
                 ModifierKind::Limit(number) => read.limit = self.count(number, "`limit`", "limit 200"),
                 ModifierKind::Expect(number) => read.expect = self.count(number, "`expect`", "expect 120"),
                 ModifierKind::Retry { times, backoff, on } => {
-                    read.retry = self.retry(times, backoff.as_ref(), on).map(|retry| (retry, modifier.span));
+                    read.retry = self.retry(times, backoff.as_deref(), on).map(|retry| (retry, modifier.span));
                 }
                 ModifierKind::Timeout(time) => read.timeout_ms = self.duration_ms(time, "`timeout`", "timeout 30s"),
                 ModifierKind::Cache(time) => read.cache_ms = self.duration_ms(time, "`cache`", "cache 7d"),

@@ -82,6 +82,8 @@ pub struct ModelCall {
     /// The prompt's arguments by parameter, for a host that has to shorten one ([`pmflow_plan::Overflow::Truncate`]): it calls
     /// [`crate::prompts::render`] again with the shorter text.
     pub arguments: Arc<Record>,
+    /// What `now()` gives in the prompt's templates.
+    pub now: Time,
     pub answer: Type,
     /// Counted again before sending; above it the call fails as `invalid_input`, not sent.
     pub input_tokens_max: u64,

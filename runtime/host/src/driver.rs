@@ -31,15 +31,15 @@ pub struct Progress {
 impl Progress {
     /// As the last of these transitions leaves it.
     pub(crate) fn of(transitions: &[Transition]) -> Progress {
-        let rows = transitions.iter().flat_map(|transition| &transition.writes).filter_map(|write| match write {
+        let mut rows = transitions.iter().flat_map(|transition| &transition.writes).filter_map(|write| match write {
             Write::PutRun(row) => Some(row),
             _ => None,
         });
-        let last = rows.last();
+        let last = rows.next_back();
         Progress {
             status: last.map_or(RunStatus::Running, |row| row.status),
             counters: last.map(|row| row.counters).unwrap_or_default(),
-            account: last.map_or_else(|| Account::new(None), |row| row.account.clone()),
+            account: last.map_or_else(|| Account::new(None), |row| row.account),
             approvals_open: 0,
         }
     }

@@ -7,6 +7,7 @@ mod clock;
 mod driver;
 mod effects;
 mod fault;
+mod fitting;
 pub mod input;
 mod models;
 mod operations;

@@ -1,10 +1,11 @@
 //! Model calls: the text is counted again before it is sent, one request is made, and what it used is reported.
 
-use crate::{HostError, Setup, secrets, tokens};
+use crate::fitting::{self, Texts};
+use crate::{HostError, Setup, secrets};
 use pmflow_engine::{Event, Finish, ModelCall};
-use pmflow_plan::failure::{Billing, Failure};
+use pmflow_plan::failure::Failure;
 use pmflow_plan::schema::{self, Types};
-use pmflow_plan::{FailureClass, Model, Plan, Prompt, Role};
+use pmflow_plan::{FailureClass, Model, Plan, Prompt};
 use pmflow_providers::{Answer, Client, Failed, Request, Secrets, Settings, SimulateOptions, Stop, base_url_variable};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -66,11 +67,11 @@ impl Models {
         let model = self.models.get(&call.model).ok_or_else(|| missing(&format!("model `{}`", call.model)))?;
         let prompt = plan.prompts.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
         let answer = self.answers.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
-        check_length(model, prompt, call)?;
+        let Texts { system, messages } = fitting::fit(plan, model, prompt, call)?;
         Ok(Request {
             model: model.clone(),
-            system: call.system.as_deref().map(str::to_owned),
-            messages: call.messages.iter().map(|message| (message.role, message.text.to_string())).collect(),
+            system: system.as_deref().map(str::to_owned),
+            messages: messages.iter().map(|message| (message.role, message.text.to_string())).collect(),
             answer: answer.clone(),
             answer_type: call.answer.clone(),
             types: self.types.clone(),
@@ -123,23 +124,4 @@ fn answer(prompt: &Prompt, types: &Types<'_>) -> Result<Answer, HostError> {
 /// Providers take letters, digits, `_` and `-`, at most 64.
 fn wire_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).take(64).collect()
-}
-
-/// The exact texts, counted: over the bound nothing is sent.
-fn check_length(model: &Model, prompt: &Prompt, call: &ModelCall) -> Result<(), Failure> {
-    let texts = call.system.iter().map(|text| &**text).chain(call.messages.iter().map(|message| &*message.text));
-    let tokens: u64 = texts.map(|text| tokens::bound(model, text)).sum();
-    let allowed = call.input_tokens_max.saturating_sub(prompt.overhead_tokens_max);
-    if tokens <= allowed {
-        return Ok(());
-    }
-    let counted =
-        if model.encoding.is_some() { "tokens" } else { "tokens at most (its tokenizer is not public, so bytes are counted)" };
-    let role = if call.messages.iter().any(|message| message.role == Role::Assistant) { " with what went before" } else { "" };
-    let message = format!(
-        "the text for `{}`{role} has {tokens} {counted}, and {allowed} are allowed beside {} for framing and schema: nothing was sent. \
-         Raise `max_input`, shorten what goes in, or set `on_overflow: truncate PARAMETER`",
-        prompt.name, prompt.overhead_tokens_max
-    );
-    Err(Failure::new(FailureClass::InvalidInput, Billing::NotSent, message))
 }

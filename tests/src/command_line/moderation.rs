@@ -87,11 +87,11 @@ fn ledger(provider: &Provider, folder: &Folder) -> Vec<UsageRow> {
         let path = folder.path().join(".pmflow/pmflow.sqlite");
         let store = SqliteStore::open(SqliteOptions::at(path)).await.expect("the database can be opened");
         let runs = store.runs(&Default::default(), None, 10).await.expect("runs can be listed");
-        assert_eq!(runs.len(), 1, "killed and resumed, it is one run");
+        let [run] = runs.as_slice() else { panic!("killed and resumed, it is one run, not {}", runs.len()) };
         let mut rows = Vec::new();
         loop {
             let after = rows.last().map_or(0, |row: &UsageRow| row.line);
-            let page = store.usage(&runs[0].id, after, 1000).await.expect("the ledger can be read");
+            let page = store.usage(&run.id, after, 1000).await.expect("the ledger can be read");
             if page.is_empty() {
                 return rows;
             }
@@ -145,7 +145,10 @@ fn books_add_up(provider: &Provider, folder: &Folder, killed: bool) {
         }
     }
     assert!(billed.values().all(Vec::is_empty), "the provider billed a call that stands nowhere in our books");
-    assert_eq!(sum(reconciled.iter().map(price)), sum(journal.iter().filter_map(|entry| entry.billed).map(|usage| price(&usage))));
+    assert_eq!(
+        sum(reconciled.iter().map(price)),
+        sum(journal.iter().filter_map(|entry| entry.billed).map(|usage| price(&usage)))
+    );
     assert_eq!(lost > 0 || of(EntryKind::Unknown).count() > 0, killed, "only a killed run leaves outcomes unknown");
 }
 

@@ -581,7 +581,7 @@ impl<'a> Builder<'a> {
             match piece.as_rule() {
                 Rule::kw_retry => {}
                 Rule::expression => times = Some(piece),
-                Rule::backoff => backoff = Some(self.backoff(piece)),
+                Rule::backoff => backoff = Some(Box::new(self.backoff(piece))),
                 _ => on.extend(self.retry_on(piece)),
             }
         }
@@ -621,8 +621,11 @@ fn compared_with_nothing(left: Expr) -> Expr {
     Expr { span, kind }
 }
 
+/// The keyword's place, then what stands behind it.
+type Branch = (Span, (Expr, Option<Likely>, Block));
+
 /// `if a { } else if b { } else { }` as nested steps.
-fn nest_branches(branches: Vec<(Span, (Expr, Option<Likely>, Block))>, last: Option<Block>) -> StepKind {
+fn nest_branches(branches: Vec<Branch>, last: Option<Block>) -> StepKind {
     let mut otherwise = last.map(Otherwise::Block);
     let mut result = StepKind::Broken;
     for (index, (keyword, (condition, likely, then))) in branches.into_iter().enumerate().rev() {

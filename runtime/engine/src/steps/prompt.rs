@@ -116,6 +116,7 @@ impl<'a> Turn<'a> {
             system: rendered.system,
             messages,
             arguments,
+            now: self.state.created_at,
             answer: prompt.answer.clone(),
             input_tokens_max: sent.input_tokens_max,
             output_tokens_max: sent.output_tokens_max,
