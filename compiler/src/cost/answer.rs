@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_list_of_numbers_is_as_long_as_its_longest() {
         let ty = Type::List { of: Box::new(Type::Int { min: Some(-100), max: Some(7) }), max: Some(10) };
-        let longest = format!("[{}]", vec!["-100"; 10].join(", ")).len() as u64;
+        let longest = format!("[{}]", ["-100"; 10].join(", ")).len() as u64;
         let size = answer_size(&ty, &BTreeMap::new());
         assert!(size.bytes_max.unwrap() >= longest + 10 && size.bytes_max.unwrap() <= longest + 13);
     }

@@ -237,7 +237,7 @@ fn token_starts(text: &str) -> Vec<usize> {
     let mut in_word = false;
     for (at, character) in text.char_indices() {
         let word = character.is_alphanumeric() || character == '_';
-        if !(word && in_word) && !character.is_whitespace() {
+        if !(character.is_whitespace() || word && in_word) {
             starts.push(at);
         }
         in_word = word;
