@@ -7,22 +7,29 @@ use super::walk::{self, Visitor};
 use crate::problems::{Problem, Problems, Severity, all, explain, nearest_code};
 use crate::syntax::ast::*;
 use crate::{FileId, Span};
+use std::collections::BTreeMap;
 
-/// The problems that no comment of the file silences, and what is wrong with those comments themselves.
-pub(super) fn silence(file: &LintedFile<'_>, problems: Problems) -> (Problems, Vec<Problem>) {
-    let mut allowances: Vec<Allowance> = Vec::new();
+/// The problems that no comment in the files silences, and what is wrong with those comments themselves. Each problem is
+/// held against the comments of its own file only.
+pub(super) fn silence(files: &[LintedFile<'_>], problems: Problems) -> (Problems, Vec<Problem>) {
     let mut own = Vec::new();
-    for comment in file.comments {
-        read(file, comment, &mut allowances, &mut own);
+    let mut allowances: BTreeMap<FileId, Vec<Allowance>> = BTreeMap::new();
+    for file in files {
+        let mut here = Vec::new();
+        file.comments.iter().for_each(|comment| read(file, comment, &mut here, &mut own));
+        if !here.is_empty() {
+            allowances.insert(file.id, here);
+        }
     }
     let mut kept = Problems::default();
     for problem in problems.all {
-        match allowances.iter_mut().find(|allowance| allowance.covers(&problem)) {
+        let here = allowances.get_mut(&problem.span.file);
+        match here.and_then(|here| here.iter_mut().find(|allowance| allowance.covers(&problem))) {
             Some(allowance) => allowance.used = true,
             None => kept.push(problem),
         }
     }
-    own.extend(allowances.iter().filter(|allowance| allowance.is_idle()).map(|allowance| {
+    own.extend(allowances.values().flatten().filter(|allowance| allowance.is_idle()).map(|allowance| {
         Problem::new("W0111", allowance.code_span, format!("there is no {} here to allow", allowance.code))
             .help("delete the comment; it goes on the line of the warning, or on a line of its own above it")
     }));

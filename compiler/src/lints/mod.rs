@@ -18,7 +18,7 @@ use crate::problems::{Problem, Problems, Severity};
 use crate::syntax::ast;
 use crate::types::Checked;
 use crate::{FileId, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a project makes of a warning; `[lints]` in `pmflow.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +60,13 @@ pub struct LintedFile<'a> {
 /// comment or a level silences. `today` is counted in days since 1970-01-01.
 pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Levels) -> Problems {
     let mut problems = found;
-    let broken = |file: &LintedFile<'_>| problems.all.iter().any(|problem| problem.span.file == file.id && is_syntax(problem));
-    let broken: Vec<bool> = files.iter().map(broken).collect();
+    let broken: BTreeSet<FileId> =
+        problems.all.iter().filter(|problem| is_syntax(problem)).map(|problem| problem.span.file).collect();
     let names = unused::Mentions::of(files);
-    for (file, broken) in files.iter().zip(broken) {
+    for file in files {
         let mut report = Report { file, problems: Vec::new() };
         // A statement that could not be read may use any name.
-        if !broken {
+        if !broken.contains(&file.id) {
             unused::check(&names, &mut report);
         }
         unreachable::check(&mut report);
@@ -77,12 +77,7 @@ pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Leve
         keys::check(&mut report);
         problems.all.extend(report.problems);
     }
-    let mut wrong_allowances = Vec::new();
-    for file in files {
-        let (kept, wrong) = allow::silence(file, problems);
-        problems = kept;
-        wrong_allowances.extend(wrong);
-    }
+    let (mut problems, wrong_allowances) = allow::silence(files, problems);
     problems.all.extend(wrong_allowances);
     at_levels(problems, levels)
 }
@@ -99,8 +94,7 @@ pub fn lint_project(checked: &mut Checked, today: i32, levels: &Levels) {
 /// The problems that neither a comment nor a level silences, sorted; for those that come later than [`lint`], such as what
 /// pricing a flow finds.
 pub fn silenced(files: &[LintedFile<'_>], problems: Problems, levels: &Levels) -> Problems {
-    let kept = files.iter().fold(problems, |problems, file| allow::silence(file, problems).0);
-    at_levels(kept, levels)
+    at_levels(allow::silence(files, problems).0, levels)
 }
 
 fn at_levels(mut problems: Problems, levels: &Levels) -> Problems {

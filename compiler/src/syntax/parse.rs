@@ -20,6 +20,8 @@ pub struct Parsed {
     /// In the order of the file; `///` lines that document nothing are among them.
     pub comments: Vec<Comment>,
     pub problems: Problems,
+    /// How many stretches of the text were looked at to build the tree: a measure of the work, not of the time.
+    pub stretches_read: u64,
 }
 
 /// Reads a file. Total: whatever cannot be read is a broken node among whole neighbours, and is reported once.
@@ -27,21 +29,22 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     if let Some(problem) = unreadable(file, text) {
         let mut problems = Problems::default();
         problems.push(problem);
-        return Parsed { file: ast::File { id: file, items: Vec::new() }, comments: Vec::new(), problems };
+        return Parsed { file: ast::File { id: file, items: Vec::new() }, comments: Vec::new(), problems, stretches_read: 0 };
     }
     pest::set_call_limit(std::num::NonZeroUsize::new(GRAMMAR_STEPS_MAX));
     let mut scan = scan::scan(file, text, 0);
     let mut problems = std::mem::take(&mut scan.problems);
     let mut docs = Docs::new(std::mem::take(&mut scan.docs));
     let mut items = Vec::new();
+    let mut stretches_read = 0;
     for range in item_ranges(&scan) {
-        read_item(file, text, &scan, range, &mut docs, &mut problems, &mut items);
+        stretches_read += read_item(file, text, &scan, range, &mut docs, &mut problems, &mut items);
     }
     let mut comments = std::mem::take(&mut scan.comments);
     comments.extend(docs.unattached());
     comments.sort_by_key(|comment| comment.span.start);
     problems.all.sort_by_key(|problem| problem.span.start);
-    Parsed { file: ast::File { id: file, items }, comments, problems }
+    Parsed { file: ast::File { id: file, items }, comments, problems, stretches_read }
 }
 
 /// Why a file is not read at all.
@@ -57,6 +60,7 @@ fn unreadable(file: FileId, text: &str) -> Option<Problem> {
     Some(Problem::new("E0002", at(position, 1), message).help("a source file is plain UTF-8 text"))
 }
 
+/// Returns how many stretches of the text it looked at.
 fn read_item(
     file: FileId,
     text: &str,
@@ -65,11 +69,11 @@ fn read_item(
     docs: &mut Docs,
     problems: &mut Problems,
     items: &mut Vec<Item>,
-) {
+) -> u64 {
     let masked = scan.masked.get(range.clone()).unwrap_or_default();
     let content = masked.trim();
     if content.is_empty() {
-        return;
+        return 0;
     }
     let start = range.start + (masked.len() - masked.trim_start().len());
     let span = Span { file, start: start as u32, end: (start + content.len()) as u32 };
@@ -77,11 +81,13 @@ fn read_item(
     if let Some(&at) = scan.too_deep.get(first).filter(|&&at| at < span.end) {
         problems.push(too_deep(Span { file, start: at, end: at + 1 }));
         items.push(Item { span, doc: docs.take(span.start), kind: ItemKind::Broken });
-        return;
+        return 1;
     }
     let mut builder = Builder::new(file, text, content, start, docs);
     builder.items(items);
+    let stretches_read = builder.stretches_read.get();
     problems.extend(builder.problems);
+    stretches_read
 }
 
 /// The problem of brackets or chains beyond the limit.

@@ -64,6 +64,7 @@ impl Checker<'_> {
     fn add_file(&mut self, id: FileId, path: Arc<str>, text: Arc<str>, root: bool) -> usize {
         let parsed = crate::syntax::parse(id, &text);
         self.problems.extend(parsed.problems);
+        self.work.stretches_read += parsed.stretches_read;
         let index = self.files.len();
         self.file_index.insert(id, index);
         let module = module_name(&path);
@@ -87,6 +88,7 @@ impl Checker<'_> {
         names: &mut HashMap<EcoString, (Item, Span)>,
         edges: &mut Vec<ImportEdge>,
     ) {
+        self.work.imports_followed += 1;
         let (name, to, span) = match import {
             Import::Std { path } => match self.import_standard(path) {
                 Some((name, to)) => (name, to, path.span),

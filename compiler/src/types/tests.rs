@@ -311,6 +311,7 @@ impl Checker<'_> {
         };
         let Some(signature) = signature else { return Typed::error(span) };
         let given = self.check_arguments(scope, shown, &signature, arguments, span);
+        self.work.stand_ins_searched += self.stand_ins.values.len() as u64;
         let stand_in = self.stand_ins.values.iter().find(|(target, _, _)| *target == found).cloned();
         match stand_in {
             Some((_, GivenStandIn::Value(value), ty)) => {

@@ -15,6 +15,7 @@ use super::{FileId, Span};
 pub(super) use crate::problems::nearest;
 use crate::problems::{Problem, Problems};
 use ecow::EcoString;
+use std::cell::Cell;
 
 /// The grammar. Its rules are known in this folder only.
 #[derive(pest_derive::Parser)]
@@ -65,11 +66,13 @@ pub(super) struct Builder<'a> {
     docs: &'a mut Docs,
     pub(super) problems: Problems,
     depth: usize,
+    /// Counts [`Builder::range`], which every node and every token goes through.
+    pub(super) stretches_read: Cell<u64>,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(file: FileId, text: &'a str, masked: &'a str, base: usize, docs: &'a mut Docs) -> Builder<'a> {
-        Builder { file, text, masked, base, docs, problems: Problems::default(), depth: 0 }
+        Builder { file, text, masked, base, docs, problems: Problems::default(), depth: 0, stretches_read: Cell::new(0) }
     }
 
     /// Reads the part as items: usually one; what follows it and is no item is a broken one.
@@ -121,6 +124,7 @@ impl<'a> Builder<'a> {
     }
 
     fn range(&self, start: usize, end: usize) -> Span {
+        self.stretches_read.set(self.stretches_read.get() + 1);
         Span { file: self.file, start: (self.base + start) as u32, end: (self.base + end) as u32 }
     }
 
