@@ -1,4 +1,5 @@
-//! Any text gives a tree whose places lie in the file, and a layout that a second pass leaves as it is.
+//! Any text gives a tree whose places lie in the file, and a layout that a second pass leaves as it is and that reads
+//! without errors where the text did.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,4 +17,8 @@ fuzz_target!(|text: &str| {
     }
     let once = format(FileId(0), text);
     assert_eq!(format(FileId(0), &once), once);
+    if !parsed.problems.has_errors() {
+        let problems = parse(FileId(0), &once).problems;
+        assert!(!problems.has_errors(), "{problems:?}");
+    }
 });
