@@ -30,8 +30,8 @@ pub struct Progress {
 
 impl Progress {
     /// As the last of these transitions leaves it.
-    pub(crate) fn of(transitions: &[Transition]) -> Progress {
-        let mut rows = transitions.iter().flat_map(|transition| &transition.writes).filter_map(|write| match write {
+    pub(crate) fn of<'t>(transitions: impl Iterator<Item = &'t Transition>) -> Progress {
+        let mut rows = transitions.flat_map(|transition| &transition.writes).filter_map(|write| match write {
             Write::PutRun(row) => Some(row),
             _ => None,
         });
@@ -66,9 +66,26 @@ pub(crate) struct Driver<S: Store> {
 }
 
 /// Applied and not yet committed.
-struct Pending {
-    transition: Transition,
-    answered: Vec<RequestId>,
+pub(crate) struct Pending {
+    pub transition: Transition,
+    /// Requests of other processes that it fulfils.
+    pub answered: Vec<RequestId>,
+}
+
+impl From<Transition> for Pending {
+    fn from(transition: Transition) -> Pending {
+        Pending { transition, answered: Vec::new() }
+    }
+}
+
+/// What another process asks, as the engine hears it. None: it is about a step that is not there.
+pub(crate) fn event_of(ask: Ask, instance: Option<Path>) -> Option<Event> {
+    Some(match ask {
+        Ask::Cancel { by } => Event::CancelRequested { by },
+        Ask::Pause { .. } => Event::PauseRequested,
+        Ask::RaiseLimit { limit, .. } => Event::LimitRaised { limit },
+        Ask::Decide { step, approved, by } => Event::Decided { instance: instance?, step, approved, by },
+    })
 }
 
 struct Flight {
@@ -85,15 +102,12 @@ struct Flight {
 impl<S: Store> Driver<S> {
     /// Drives the run to an end from its first transition, which is stored already (`stored` are the refused paths), or
     /// from those of its recovery.
-    pub async fn drive(mut self, first: Vec<Transition>, stored: Option<Vec<Path>>) -> Result<RunEnd, HostError> {
+    pub async fn drive(mut self, first: Vec<Pending>, stored: Option<Vec<Path>>) -> Result<RunEnd, HostError> {
         let (answers, events) = mpsc::unbounded_channel();
         let mut flight = Flight { events, answers, tasks: JoinSet::new(), working: 0, approvals_open: 0, end: None };
         match stored {
-            Some(refused) => first.into_iter().for_each(|transition| self.dispatch(transition, &refused, &mut flight)),
-            None => {
-                let pending = first.into_iter().map(|transition| Pending { transition, answered: Vec::new() });
-                self.commit(pending.collect(), &mut flight).await?;
-            }
+            Some(refused) => first.into_iter().for_each(|pending| self.dispatch(pending.transition, &refused, &mut flight)),
+            None => self.commit(first, &mut flight).await?,
         }
         let mut listen = tokio::time::interval(LISTEN_EVERY);
         let mut renew = tokio::time::interval(RENEW_EVERY);
@@ -113,7 +127,7 @@ impl<S: Store> Driver<S> {
     }
 
     fn apply(&mut self, event: Event) -> Pending {
-        Pending { transition: self.run.apply(clock::now(), event), answered: Vec::new() }
+        self.run.apply(clock::now(), event).into()
     }
 
     /// The event and those that came in the meantime: one commit serves them all.
@@ -159,16 +173,10 @@ impl<S: Store> Driver<S> {
         };
         let mut pending = Vec::new();
         for request in requests {
-            let event = match request.ask {
-                Ask::Cancel { by } => Event::CancelRequested { by },
-                Ask::Pause { .. } => Event::PauseRequested,
-                Ask::RaiseLimit { limit, .. } => Event::LimitRaised { limit },
-                Ask::Decide { step, approved, by } => {
-                    let Some(instance) = request.instance else { continue };
-                    flight.approvals_open = flight.approvals_open.saturating_sub(1);
-                    Event::Decided { instance, step, approved, by }
-                }
-            };
+            let Some(event) = event_of(request.ask, request.instance) else { continue };
+            if matches!(event, Event::Decided { .. }) {
+                flight.approvals_open = flight.approvals_open.saturating_sub(1);
+            }
             let mut applied = self.apply(event);
             applied.answered.push(request.id);
             pending.push(applied);

@@ -19,9 +19,9 @@ pub use clock::now;
 pub use driver::{Progress, Wish};
 pub use fault::Fault;
 
-use driver::Driver;
+use driver::{Driver, Pending};
 use effects::Effects;
-use pmflow_engine::{Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus, Transition};
+use pmflow_engine::{Command, Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::{DecodeError, Money, Plan, SourceMap, Value};
 use pmflow_store::{Claim, Conflict, Created, Holder, NewRun, Process, Store, StoreError, StoredPlan};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,12 @@ impl Setup {
     /// Whether a run of this plan could begin: options are understood, clients can be made. Nothing is sent.
     pub fn check(&self, plan: &Plan) -> Result<(), HostError> {
         models::Models::new(plan, self).map(|_| ())
+    }
+
+    /// Whether every prompt has a model that can be asked from here: a fallback without its key is left out at run time,
+    /// a prompt without any fails before the run begins. Nothing is sent.
+    pub fn check_keys(&self, plan: &Plan) -> Result<(), HostError> {
+        models::Models::new(plan, self)?.ready(plan)
     }
 }
 
@@ -145,7 +151,7 @@ impl<S: Store> Host<S> {
                 Created::Exists => {}
                 Created::Run { lease, refused } => {
                     self.fault.pass(fault::Boundary::Commit);
-                    return self.live(run, plan, setup, lease, approvals, vec![first], Some(refused));
+                    return self.live(run, plan, setup, lease, approvals, vec![first.into()], Some(refused));
                 }
             }
         }
@@ -167,12 +173,17 @@ impl<S: Store> Host<S> {
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
         let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(None), clock::now())?;
-        let mut first = vec![recovered];
+        let mut first = vec![Pending::from(recovered)];
         if let Some(limit) = cost_max {
-            first.push(run.apply(clock::now(), Event::LimitRaised { limit }));
+            first.push(run.apply(clock::now(), Event::LimitRaised { limit }).into());
         }
         if summary.status != RunStatus::Running {
-            first.push(run.apply(clock::now(), Event::ResumeRequested));
+            // What was decided while nobody executed the run counts before anything starts; a cancelled run stays one.
+            for request in self.store.requests(std::slice::from_ref(id)).await? {
+                let Some(event) = driver::event_of(request.ask, request.instance) else { continue };
+                first.push(Pending { transition: run.apply(clock::now(), event), answered: vec![request.id] });
+            }
+            go_on(&mut run, &mut first);
         }
         self.live(run, plan, setup, lease, approvals, first, None)
     }
@@ -192,10 +203,10 @@ impl<S: Store> Host<S> {
         setup: Setup,
         lease: pmflow_store::Lease,
         approvals: Approvals,
-        first: Vec<Transition>,
+        first: Vec<Pending>,
         refused: Option<Vec<Path>>,
     ) -> Result<Live, HostError> {
-        let (progress_in, progress) = watch::channel(Progress::of(&first));
+        let (progress_in, progress) = watch::channel(Progress::of(first.iter().map(|pending| &pending.transition)));
         let (wish, wish_out) = watch::channel(Wish::GoOn);
         let id = lease.run.clone();
         let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup)?);
@@ -211,6 +222,21 @@ impl<S: Store> Host<S> {
         };
         let end = tokio::spawn(driver.drive(first, refused));
         Ok(Live { id, plan, simulated: setup.simulate.is_some(), progress, wish, end })
+    }
+}
+
+/// Resumes a run that had ended for now. That it had is no end any more; when it ends at once, by what was asked in the
+/// meantime, only that end counts.
+fn go_on(run: &mut Run, first: &mut Vec<Pending>) {
+    let is_end = |command: &Command| matches!(command, Command::RunEnded(_));
+    let resumed = run.apply(clock::now(), Event::ResumeRequested);
+    let goes_on = !resumed.writes.is_empty() && !resumed.commands.iter().any(is_end);
+    first.push(resumed.into());
+    let last = first.iter().rposition(|pending| pending.transition.commands.iter().any(is_end));
+    for (position, pending) in first.iter_mut().enumerate() {
+        if goes_on || Some(position) != last {
+            pending.transition.commands.retain(|command| !is_end(command));
+        }
     }
 }
 

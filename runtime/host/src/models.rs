@@ -55,6 +55,18 @@ impl Models {
         })
     }
 
+    /// Fails when a prompt has no model that a request could be sent to, for want of a key or an address.
+    pub fn ready(&self, plan: &Plan) -> Result<(), HostError> {
+        for prompt in plan.prompts.values() {
+            let chain = || prompt.chain.iter().filter_map(|id| self.models.get(id));
+            let failures: Vec<Failure> = chain().filter_map(|model| self.client.ready(model, &Environment).err()).collect();
+            if let Some(first) = failures.first().filter(|_| failures.len() == chain().count()) {
+                return Err(HostError::Setup(first.message.clone()));
+            }
+        }
+        Ok(())
+    }
+
     pub async fn call(&self, plan: &Plan, call: ModelCall) -> Event {
         match self.request(plan, &call) {
             Ok(request) => self.send(request, call).await,

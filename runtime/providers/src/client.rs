@@ -8,7 +8,7 @@ use crate::request::{Failed, Request, Response};
 use crate::secrets::Secrets;
 use crate::simulated::{self, SimulateOptions};
 use crate::usage;
-use pmflow_plan::{Api, Failure, FailureClass};
+use pmflow_plan::{Api, Failure, FailureClass, Model};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -69,6 +69,11 @@ impl Client {
     /// Whether this model's answers are made up here, offline, by the simulated model.
     pub fn simulates(&self, api: Api) -> bool {
         self.settings.simulate.is_some() || api == Api::Simulated
+    }
+
+    /// Whether a request to the model could be sent: there is an address, and a key where one is needed. Nothing is sent.
+    pub fn ready(&self, model: &Model, secrets: &dyn Secrets) -> Result<(), Failure> {
+        if self.simulates(model.api) { Ok(()) } else { Endpoint::of(model, &self.settings, secrets).map(drop) }
     }
 
     /// Makes one attempt: at most one HTTP request, and none where the failure says `not_sent`.
