@@ -18,16 +18,17 @@ const REDRAW_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows progress until the run's driver is gone.
-pub async fn show(progress: watch::Receiver<Progress>, form: Option<Form>, id: String, color: bool) {
+/// `expected` is how many items the flow's author expects, where that is known.
+pub async fn show(progress: watch::Receiver<Progress>, form: Option<Form>, id: String, expected: Option<u64>, color: bool) {
     let form = form.unwrap_or(if std::io::stderr().is_terminal() { Form::Bar } else { Form::Plain });
     match form {
         Form::None => {}
-        Form::Bar => bar(progress, &id, color).await,
-        Form::Plain => plain(progress, &id).await,
+        Form::Bar => bar(progress, &id, expected, color).await,
+        Form::Plain => plain(progress, &id, expected).await,
     }
 }
 
-async fn bar(mut progress: watch::Receiver<Progress>, id: &str, color: bool) {
+async fn bar(mut progress: watch::Receiver<Progress>, id: &str, expected: Option<u64>, color: bool) {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let template = if color { "{spinner:.cyan} {wide_msg}" } else { "{spinner} {wide_msg}" };
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -37,7 +38,7 @@ async fn bar(mut progress: watch::Receiver<Progress>, id: &str, color: bool) {
     let mut tick = tokio::time::interval(REDRAW_EVERY);
     loop {
         tick.tick().await;
-        bar.set_message(format!("{id}  {}", line(&progress.borrow_and_update().clone(), started.elapsed())));
+        bar.set_message(format!("{id}  {}", line(&progress.borrow_and_update().clone(), expected, started.elapsed())));
         bar.tick();
         if progress.has_changed().is_err() {
             break;
@@ -46,24 +47,26 @@ async fn bar(mut progress: watch::Receiver<Progress>, id: &str, color: bool) {
     bar.finish_and_clear();
 }
 
-async fn plain(mut progress: watch::Receiver<Progress>, id: &str) {
+async fn plain(mut progress: watch::Receiver<Progress>, id: &str, expected: Option<u64>) {
     let started = Instant::now();
     eprintln!("run {id} started");
     let mut tick = tokio::time::interval(LINE_EVERY);
     tick.tick().await;
     loop {
         tokio::select! {
-            _ = tick.tick() => eprintln!("{}", line(&progress.borrow().clone(), started.elapsed())),
+            _ = tick.tick() => eprintln!("{}", line(&progress.borrow().clone(), expected, started.elapsed())),
             changed = progress.changed() => if changed.is_err() { break },
         }
     }
 }
 
-/// `812 of 5,574 items, 3 failed | 41,200 tokens | $0.0121 of $2.00 | 160/s | 30 s left`
-fn line(progress: &Progress, elapsed: Duration) -> String {
+/// `812 of about 5,574 items done | 3 failed | 41,200 tokens | $0.0121 of $2.00 | 160.0/s | 5.1 s | about 29.7 s left`
+fn line(progress: &Progress, expected: Option<u64>, elapsed: Duration) -> String {
     let counters = &progress.counters;
     let ended = counters.items_done + counters.items_failed;
-    let mut parts = vec![format!("{} of {} items done", count(counters.items_done), count(counters.items_started))];
+    let total = expected.filter(|expected| *expected >= counters.items_started);
+    let of = total.map_or_else(|| count(counters.items_started), |total| format!("about {}", count(total)));
+    let mut parts = vec![format!("{} of {of} items done", count(counters.items_done))];
     if counters.items_failed > 0 {
         parts.push(format!("{} failed", count(counters.items_failed)));
     }
@@ -80,6 +83,40 @@ fn line(progress: &Progress, elapsed: Duration) -> String {
     if progress.approvals_open > 0 {
         parts.push(format!("{} waiting for a decision", progress.approvals_open));
     }
-    parts.push(span(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)));
+    let text = |time: Duration| span(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
+    parts.push(text(elapsed));
+    if let Some(left) = total.filter(|_| ended > 0).map(|total| total.saturating_sub(ended)) {
+        parts.push(format!("about {} left", text(elapsed.mul_f64(left as f64 / ended as f64))));
+    }
     parts.join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pmflow_engine::{Counters, RunStatus};
+    use pmflow_ledger::Account;
+    use pmflow_plan::Money;
+
+    fn progress(counters: Counters) -> Progress {
+        let account = Account::new(Money::parse("2"));
+        Progress { status: RunStatus::Running, counters, account, approvals_open: 0 }
+    }
+
+    #[test]
+    fn a_line_says_how_much_is_done_and_how_long_it_will_take() {
+        let counters = Counters { items_started: 120, items_done: 99, items_failed: 1, ..Counters::default() };
+        let text = line(&progress(counters), Some(1000), Duration::from_secs(10));
+        assert_eq!(
+            text,
+            "99 of about 1,000 items done | 1 failed | 0 tokens | $0.00 of $2.00 | 10.0/s | 10.0 s | about 1 min 30 s left"
+        );
+    }
+
+    #[test]
+    fn more_items_than_expected_are_no_reason_to_guess() {
+        let counters = Counters { items_started: 120, items_done: 100, ..Counters::default() };
+        let text = line(&progress(counters), Some(50), Duration::from_secs(10));
+        assert_eq!(text, "100 of 120 items done | 0 tokens | $0.00 of $2.00 | 10.0/s | 10.0 s");
+    }
 }

@@ -105,13 +105,14 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
     if let Some(code) = preview(&priced, &setup, arguments, terminal)? {
         return Ok(code);
     }
+    let expected = expected_rows(&priced);
     let fault = fault()?;
     block_on(async {
         let store = open(&loaded.project).await?;
         let host = Host::new(store.clone(), fault);
         let flow_file = target.file.display().to_string();
         let live = host.start(priced.plan, priced.map, input, setup, approvals(arguments)).await.map_err(host_failed)?;
-        watch(&store, live, &flow_file, arguments, terminal).await
+        watch(&store, live, &flow_file, expected, arguments, terminal).await
     })
 }
 
@@ -130,7 +131,7 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
         }
         let host = Host::new(store.clone(), fault);
         let live = host.resume(&run.id, approvals(arguments), arguments.max_cost).await.map_err(host_failed)?;
-        watch(&store, live, &run.flow, arguments, terminal).await
+        watch(&store, live, &run.flow, None, arguments, terminal).await
     })
 }
 
@@ -146,6 +147,13 @@ fn setup(loaded: &Loaded, target: &Target, simulate: Option<String>, cost_max: O
         provider_urls: urls(&loaded.project.settings.providers),
         cost_max,
     })
+}
+
+/// How many rows the author expects from all sources together.
+fn expected_rows(priced: &Priced) -> Option<u64> {
+    let rows = priced.estimate.symbols.iter().filter(|symbol| symbol.name.starts_with("rows("));
+    let milli: u64 = rows.filter_map(|symbol| symbol.count.expected_milli).sum();
+    Some(milli / 1000).filter(|rows| *rows > 0)
 }
 
 fn approvals(arguments: &Arguments) -> Approvals {
@@ -216,10 +224,18 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
 }
 
 /// Shows progress until the run ends, and takes Ctrl-C for "stop cleanly".
-async fn watch(store: &SqliteStore, live: Live, flow: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+async fn watch(
+    store: &SqliteStore,
+    live: Live,
+    flow: &str,
+    expected: Option<u64>,
+    arguments: &Arguments,
+    terminal: &Terminal,
+) -> Result<Code> {
     let id = live.id.clone();
     let Live { mut end, wish, progress, simulated, .. } = live;
-    let display = tokio::spawn(progress::show(progress, arguments.progress, id.to_string(), terminal.color_on_stderr()));
+    let display =
+        tokio::spawn(progress::show(progress, arguments.progress, id.to_string(), expected, terminal.color_on_stderr()));
     let mut interrupted = 0;
     let ended = loop {
         tokio::select! {

@@ -71,7 +71,7 @@ impl RowType {
                 Columns::All(names.iter().map(|name| name.as_str().into()).collect())
             }
             (Some(Type::Json | Type::Map(_)), None) => {
-                Columns::All((1..=count).map(|place| format!("column{place}").into()).collect())
+                Columns::All((1..=count).map(|place| format!("column_{place}").into()).collect())
             }
             (other, _) => {
                 let shape = other.map_or_else(|| describe(&self.ty), describe);
