@@ -30,7 +30,7 @@ pub struct Progress {
 
 impl Progress {
     /// As the last of these transitions leaves it.
-    pub(crate) fn of<'t>(transitions: impl Iterator<Item = &'t Transition>) -> Progress {
+    pub(crate) fn of<'t>(transitions: impl DoubleEndedIterator<Item = &'t Transition>) -> Progress {
         let mut rows = transitions.flat_map(|transition| &transition.writes).filter_map(|write| match write {
             Write::PutRun(row) => Some(row),
             _ => None,
