@@ -31,10 +31,15 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     for (name, text) in FILES {
         write_new(&folder.join(name), text)?;
     }
-    let flow = folder.join("feedback.pmflow");
-    let flow = flow.strip_prefix(".").unwrap_or(&flow).display().to_string();
-    terminal.line(&format!("{} {flow}, its data and pmflow.toml", terminal.paint(Style::Good, "wrote")));
+    let written = folder.join("feedback.pmflow");
+    let written = written.strip_prefix(".").unwrap_or(&written).display();
+    terminal.line(&format!("{} {written}, its data and pmflow.toml", terminal.paint(Style::Good, "wrote")));
     terminal.line("\nNext:");
+    if folder != Path::new(".") {
+        terminal.line(&format!("  cd {}", folder.display()));
+    }
+    // Runs are recorded in the folder of the project, so that is where to stand.
+    let flow = "feedback.pmflow";
     for (command, what) in [
         (format!("pmflow check {flow}"), "is it right?"),
         (format!("pmflow test  {flow}"), "run its test, offline"),

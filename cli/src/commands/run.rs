@@ -21,10 +21,11 @@ use std::io::{BufRead as _, IsTerminal as _};
   pmflow run leads.pmflow --simulate latency=50ms,rate_limit=5%
   pmflow run leads.pmflow --dry-run                           what it would cost; nothing is sent
   pmflow run blog.pmflow --input topic='Cost ceilings' --max-cost 0.25 --yes
-  pmflow run --resume last                                    after Ctrl-C, a crash, or a mended cause
+  pmflow run --resume last                                    after Ctrl-C or a crash
 
-Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Everything is recorded in
-.pmflow/ before it is done; a run can be killed at any moment and resumed, and nothing is paid for twice.")]
+Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, …).
+Everything is recorded in .pmflow/ before it is done; a run can be killed at any moment and
+resumed, and nothing is paid for twice.")]
 pub struct Arguments {
     /// FILE, or FILE:FLOW where a file has several flows
     #[arg(value_name = "FLOW")]
@@ -102,6 +103,10 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
     let input = pmflow_host::input::read(&priced.plan, &given).map_err(|error| Failed::new(error.to_string()))?;
     let setup = setup(&loaded, target, simulate, arguments.max_cost)?;
     setup.check(&priced.plan).map_err(host_failed)?;
+    if !arguments.dry_run {
+        let help = "`--simulate` runs offline, without a key";
+        setup.check_keys(&priced.plan).map_err(|error| host_failed(error).help(help))?;
+    }
     if let Some(code) = preview(&priced, &setup, arguments, terminal)? {
         return Ok(code);
     }
@@ -317,6 +322,9 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
     }
     match end.status {
         RunStatus::Suspended => terminal.note(&format!("  go on with: pmflow run --resume {id}")),
+        RunStatus::Failed if code == Code::Policy => {
+            terminal.note(&format!("  with a higher limit: pmflow run --resume {id} --max-cost DOLLARS"))
+        }
         RunStatus::Failed => terminal.note(&format!("  see pmflow show {id} --failed; once mended: pmflow run --resume {id}")),
         _ if counters.outputs > 0 => terminal.note("  its outputs: pmflow outputs"),
         _ => {}

@@ -64,7 +64,11 @@ async fn page(
     head(run, terminal);
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     terminal.line("");
-    terminal.print(&table(&["step", "try", "status", "what", ">in", ">out", ">cost", ">time"], &rows));
+    if rows.is_empty() {
+        terminal.line(if arguments.failed { "no attempt failed" } else { "no step was taken" });
+    } else {
+        terminal.print(&table(&["step", "try", "status", "what", ">in", ">out", ">cost", ">time"], &rows));
+    }
     if steps.len() as u64 >= u64::from(arguments.limit) {
         terminal.note(&format!("the first {} attempts are shown; --limit shows more, --failed only failures", arguments.limit));
     }

@@ -147,5 +147,7 @@ impl std::fmt::Debug for FileReader {
 
 /// A failure about a file: always before anything was sent.
 fn failure(path: &Path, message: impl std::fmt::Display) -> Failure {
-    Failure::not_sent(FailureClass::InvalidInput, format!("`{}`, {message}", path.display()))
+    let message = message.to_string();
+    let joint = if message.starts_with("line ") { ", " } else { " " };
+    Failure::not_sent(FailureClass::InvalidInput, format!("`{}`{joint}{message}", path.display()))
 }

@@ -140,17 +140,17 @@ fn a_row_that_is_too_long_is_passed_over_in_bounded_memory() {
 fn files_that_are_not_what_was_declared() {
     for (content, format, message) in [
         (&b"name\nAnn\n"[..], csv(), ""),
-        (b"age\n1\n", csv(), "`FILE`, has no column for the field `name` (a text); its columns are age"),
+        (b"age\n1\n", csv(), "`FILE` has no column for the field `name` (a text); its columns are age"),
         (b"name,Name,age\n", csv(), ""),
-        (b"NAME,Name,age\n", csv(), "`FILE`, has 2 columns for the field `name`; rename all but one"),
-        (b"", csv(), "`FILE`, has no column for the field `name` (a text); its columns are "),
+        (b"NAME,Name,age\n", csv(), "`FILE` has 2 columns for the field `name`; rename all but one"),
+        (b"", csv(), "`FILE` has no column for the field `name` (a text); its columns are "),
         (
             b"x",
             encoded("klingon"),
             "`FILE`, encoding `klingon` is not known; such as `utf-8`, `utf-16`, `windows-1252`, `latin1`",
         ),
-        (b"", FileFormat::Json, "`FILE`, is empty; an array without rows is `[]`"),
-        (b"{}", FileFormat::Json, "`FILE`, is no JSON array; rows are the elements of one array, `[ \u{2026} ]`"),
+        (b"", FileFormat::Json, "`FILE` is empty; an array without rows is `[]`"),
+        (b"{}", FileFormat::Json, "`FILE` is no JSON array; rows are the elements of one array, `[ \u{2026} ]`"),
         (b"[{\"name\":\"a\"}", FileFormat::Json, "`FILE`, line 1: the array is cut off; its closing `]` or a row is missing"),
         (b"[{\"name\":\"a\"},]", FileFormat::Json, "`FILE`, line 1: the array is cut off; its closing `]` or a row is missing"),
         (

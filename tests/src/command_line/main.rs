@@ -1,7 +1,10 @@
 //! The `pmflow` command as a user meets it: a real process, real files, a real database, real HTTP on this machine.
 
+mod bad_input;
+mod commands;
 mod directory;
 mod examples;
 mod kills;
+mod mistakes;
 mod moderation;
 mod process;

@@ -50,11 +50,22 @@ impl JsonRows {
             return bad("the row holds bytes that are no UTF-8".to_owned());
         };
         match Value::parse_json(text) {
-            Err(error) => bad(error.to_string()),
+            Err(error) => bad(self.within_row(&error.to_string())),
             Ok(value) => match row_type.cast(value) {
                 Ok(row) => Ok(RawRow::Values(row)),
                 Err(mismatch) => bad(mismatch.to_string()),
             },
+        }
+    }
+
+    /// The reason without a line that counts from the row's own beginning.
+    fn within_row(&self, reason: &str) -> String {
+        match reason.rsplit_once(" at line ") {
+            Some((what, place)) => match place.split_once(" column ") {
+                Some(("1", column)) if !self.array => format!("{what} at column {column}"),
+                _ => what.to_owned(),
+            },
+            None => reason.to_owned(),
         }
     }
 
