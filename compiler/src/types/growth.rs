@@ -8,8 +8,11 @@ const TODAY: i32 = 20_779;
 const SMALL: usize = 40;
 const TIMES: usize = 4;
 
+/// Makes a project of so many of one thing.
+type Maker = fn(usize) -> MemoryWorld;
+
 /// What grows, and a project with so many of it.
-const PROJECTS: [(&str, fn(usize) -> MemoryWorld); 8] = [
+const PROJECTS: [(&str, Maker); 8] = [
     ("prompts", |count| one_file(repeated(count, prompt))),
     ("types", |count| one_file(repeated(count, record))),
     ("flows and tests", |count| one_file(repeated(count, flow_and_test))),

@@ -37,7 +37,7 @@ fn all_say(folder: &Folder, words: &[&str]) {
     let before = std::fs::read(file(folder)).expect("the database can be read");
     for command in COMMANDS {
         ends(&folder.pmflow(command), 3, words);
-        assert_eq!(std::fs::read(file(folder)).unwrap(), before, "`{command}` changed the file");
+        assert_eq!(std::fs::read(file(folder)).expect("the database can be read"), before, "`{command}` changed the file");
     }
 }
 

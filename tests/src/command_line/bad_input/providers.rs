@@ -68,7 +68,7 @@ impl Case {
     fn cost(&self) -> [f64; 3] {
         let whole = self.show();
         ["settled", "held", "unknown"].map(|part| {
-            let amount = &whole["cost"][part];
+            let amount = whole.pointer(&format!("/cost/{part}")).expect("the cost has its parts");
             amount.as_str().and_then(|text| text.parse().ok()).or(amount.as_f64()).unwrap_or_else(|| panic!("{whole:#}"))
         })
     }
