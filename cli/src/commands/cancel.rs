@@ -24,7 +24,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
                 terminal.line(&format!("run {} has ended already: {}", run.id, status.name()));
                 return Ok(Code::Fine);
             }
-            _ if run.holder.is_some() => {
+            _ if crate::commands::runs::executor(&run).is_some() => {
                 terminal.line(&format!("run {} is asked to cancel; no new call starts", run.id));
                 return Ok(Code::Fine);
             }

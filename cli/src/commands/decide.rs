@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments, approved: bool, terminal: &Terminal) -> Result
             };
             terminal.line(&line);
         }
-        if run.holder.is_none() {
+        if crate::commands::runs::executor(&run).is_none() {
             terminal.line(&format!("to go on: pmflow run --resume {}", run.id));
         }
         Ok(Code::Fine)

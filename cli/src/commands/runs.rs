@@ -4,7 +4,7 @@ use crate::project::Project;
 use crate::store::{block_on, failed, open_existing};
 use crate::terminal::Terminal;
 use pmflow_engine::RunStatus;
-use pmflow_store::{RunFilter, RunSummary, Store as _};
+use pmflow_store::{Holder, RunFilter, RunSummary, Store as _};
 use serde_json::json;
 
 /// List runs, newest first
@@ -83,9 +83,14 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
 /// A run that nobody executes although it has not ended: its process died.
 pub fn status_text(run: &RunSummary) -> &'static str {
     match run.status {
-        RunStatus::Running if run.holder.is_none() => "interrupted",
+        RunStatus::Running if executor(run).is_none() => "interrupted",
         status => status.name(),
     }
+}
+
+/// Who executes the run. A process that died holds it until its lease is over, and executes nothing.
+pub fn executor(run: &RunSummary) -> Option<&Holder> {
+    run.holder.as_ref().filter(|holder| !pmflow_host::is_dead(holder))
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
@@ -108,7 +113,7 @@ pub fn as_json(run: &RunSummary) -> serde_json::Value {
         "flow": run.flow,
         "plan": run.plan.0,
         "status": run.status.name(),
-        "executed_by": run.holder.as_ref().map(|holder| json!({ "host": holder.process.host, "process": holder.process.number })),
+        "executed_by": executor(run).map(|holder| json!({ "host": holder.process.host, "process": holder.process.number })),
         "simulated": run.simulated,
         "created_at": moment(run.created_at),
         "ended_at": run.ended_at.map(moment),

@@ -22,8 +22,9 @@ pub use fault::Fault;
 use driver::{Driver, Pending};
 use effects::Effects;
 use pmflow_engine::{Command, Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
-use pmflow_plan::{DecodeError, Money, Plan, SourceMap, Value};
-use pmflow_store::{Claim, Conflict, Created, Holder, NewRun, Process, Store, StoreError, StoredPlan};
+use pmflow_plan::failure::Failure;
+use pmflow_plan::{DecodeError, FailureClass, Money, Plan, SourceMap, Value};
+use pmflow_store::{Ask, Claim, Conflict, Created, Holder, NewRun, Process, Store, StoreError, StoredPlan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -163,7 +164,7 @@ impl<S: Store> Host<S> {
         if matches!(summary.status, RunStatus::Succeeded | RunStatus::Cancelled) {
             return Err(HostError::Ended { run: id.clone(), state: summary.status.name().to_owned() });
         }
-        let gone = summary.holder.as_ref().filter(|holder| self.is_gone(holder)).map(|holder| holder.epoch);
+        let gone = summary.holder.as_ref().filter(|holder| is_dead(holder)).map(|holder| holder.epoch);
         let lease = match self.store.claim(id, &self.process, gone).await? {
             Claim::Granted(lease) => lease,
             Claim::Held(holder) => return Err(HostError::Held(holder)),
@@ -177,20 +178,20 @@ impl<S: Store> Host<S> {
         if let Some(limit) = cost_max {
             first.push(run.apply(clock::now(), Event::LimitRaised { limit }).into());
         }
+        // What was decided while nobody executed the run counts before anything starts; a cancelled run stays one.
+        let requests = self.store.requests(std::slice::from_ref(id)).await?;
+        let cancelled = requests.iter().any(|request| matches!(request.ask, Ask::Cancel { .. }));
+        for request in requests {
+            let Some(event) = driver::event_of(request.ask, request.instance) else { continue };
+            first.push(Pending { transition: run.apply(clock::now(), event), answered: vec![request.id] });
+        }
+        if cancelled {
+            leave_unsent(&mut run, &mut first);
+        }
         if summary.status != RunStatus::Running {
-            // What was decided while nobody executed the run counts before anything starts; a cancelled run stays one.
-            for request in self.store.requests(std::slice::from_ref(id)).await? {
-                let Some(event) = driver::event_of(request.ask, request.instance) else { continue };
-                first.push(Pending { transition: run.apply(clock::now(), event), answered: vec![request.id] });
-            }
             go_on(&mut run, &mut first);
         }
         self.live(run, plan, setup, lease, approvals, first, None)
-    }
-
-    /// Proof that a holder is dead: it ran on this machine, and no process has its number any more.
-    fn is_gone(&self, holder: &Holder) -> bool {
-        holder.process.host == self.process.host && !process_is_alive(holder.process.number)
     }
 }
 
@@ -246,6 +247,26 @@ fn options(budget_override: Option<Money>) -> RunOptions {
     RunOptions { budget_override, tokens: Some(Arc::new(count)) }
 }
 
+/// The calls that a recovery owes are not sent any more: the run was cancelled while nobody executed it.
+fn leave_unsent(run: &mut Run, first: &mut Vec<Pending>) {
+    let mut unsent = Vec::new();
+    for pending in first.iter_mut() {
+        pending.transition.commands.retain(|command| {
+            let call = match command {
+                Command::CallModel(call) => &call.call,
+                Command::CallOperation(call) => &call.call,
+                _ => return true,
+            };
+            unsent.push(call.clone());
+            false
+        });
+    }
+    for call in unsent {
+        let failure = Failure::not_sent(FailureClass::Cancelled, "the run was cancelled before this call was sent");
+        first.push(run.apply(clock::now(), Event::CallFailed { call, failure }).into());
+    }
+}
+
 fn stored_plan(plan: &Plan, source_map: SourceMap) -> StoredPlan {
     let hash = |prompt: &pmflow_plan::Prompt| {
         let bytes = serde_json::to_vec(prompt).unwrap_or_default();
@@ -267,13 +288,18 @@ fn new_id() -> RunId {
     RunId(format!("{}-{random:04x}", moment.format("%Y%m%d-%H%M%S")).into())
 }
 
+/// Proof that the holder of a run is dead: it ran on this machine, and no process has its number any more.
+pub fn is_dead(holder: &Holder) -> bool {
+    holder.process.host == this_machine() && !process_is_alive(holder.process.number)
+}
+
+fn this_machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| secrets::environment("HOSTNAME"));
+    name.map_or_else(|| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
 fn this_process() -> Process {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| secrets::environment("HOSTNAME"));
-    Process {
-        id: uuid::Uuid::now_v7().to_string(),
-        host: host.map_or_else(|| "this machine".to_owned(), |host| host.trim().to_owned()),
-        number: std::process::id(),
-    }
+    Process { id: uuid::Uuid::now_v7().to_string(), host: this_machine(), number: std::process::id() }
 }
 
 /// True as well where that cannot be found out.

@@ -2,7 +2,9 @@
 
 use crate::directory::Directory;
 use crate::examples::{EXAMPLES, small};
+use crate::moderation::Provider;
 use crate::process::{Folder, said};
+use std::sync::atomic::Ordering;
 
 /// What a user keeps of a run: its outputs, in order.
 fn outputs(folder: &Folder) -> String {
@@ -74,4 +76,21 @@ fn at_every_boundary_of_blog_post() {
 #[test]
 fn at_every_boundary_of_contact_enrichment() {
     every_boundary(EXAMPLES[5].0, EXAMPLES[5].1);
+}
+
+/// After a cancel is acknowledged no call starts, whoever takes the run up: the call that the dead process owed neither.
+#[test]
+fn cancelled_while_its_process_was_dead_a_run_sends_nothing() {
+    let provider = Provider::start();
+    let folder = small("hello");
+    let mut command = provider.command(&folder, &["run", "hello.pmflow", "--yes"]);
+    let killed = said(command.env("PMFLOW_FAULT", "dispatch:1").output().expect("pmflow can be started"));
+    assert_eq!(killed.code, None, "it is killed before its one call is sent: {}", killed.err);
+
+    let cancelled = said(provider.command(&folder, &["cancel", "last"]).output().expect("pmflow can be started"));
+    assert_eq!(cancelled.code, Some(0), "{}", cancelled.err);
+    assert!(cancelled.out.contains("is cancelled"), "{}", cancelled.out);
+    assert_eq!(provider.answered.load(Ordering::SeqCst), 0, "nothing was sent");
+    let runs = folder.pmflow("runs --format json");
+    assert!(runs.out.contains("\"cancelled\"") && runs.out.contains("\"held\": \"0\""), "{}", runs.out);
 }

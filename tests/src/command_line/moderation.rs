@@ -18,14 +18,14 @@ const INPUT_PICO: u64 = 100_000;
 const OUTPUT_PICO: u64 = 500_000;
 
 /// A provider and how many requests it has answered.
-struct Provider {
+pub struct Provider {
     server: Scripted,
-    answered: Arc<AtomicU64>,
+    pub answered: Arc<AtomicU64>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Provider {
-    fn start() -> Provider {
+    pub fn start() -> Provider {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
         let server = runtime.block_on(Scripted::start()).expect("a port is free");
         let answered = Arc::new(AtomicU64::new(0));
@@ -37,7 +37,7 @@ impl Provider {
         Provider { server, answered, runtime }
     }
 
-    fn command(&self, folder: &Folder, words: &[&str]) -> Command {
+    pub fn command(&self, folder: &Folder, words: &[&str]) -> Command {
         let mut command = folder.command(words);
         command.env("OPENAI_BASE_URL", self.server.base_url()).env("OPENAI_API_KEY", "test");
         command
