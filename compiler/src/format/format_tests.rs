@@ -116,3 +116,12 @@ proptest! {
         prop_assert_eq!(format(FileId(0), &once), once);
     }
 }
+
+/// The fuzzer's finding: a step's keyword as a setting's value, and a stray word on the next line.
+#[test]
+fn a_stray_word_behind_a_lone_one_stays_what_it_is() {
+    for text in ["budget a {\n  e: stop\n  f\n}\n", "budget a {\n  e: [stop\n  f]\n}\n"] {
+        check("found by the fuzzer", text);
+        assert!(!parse(FileId(0), text).problems.all.is_empty(), "a stray word is reported: {text}");
+    }
+}
