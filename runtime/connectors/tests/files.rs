@@ -147,7 +147,7 @@ fn files_that_are_not_what_was_declared() {
         (
             b"x",
             encoded("klingon"),
-            "`FILE`, encoding `klingon` is not known; such as `utf-8`, `utf-16`, `windows-1252`, `latin1`",
+            "`FILE` is declared in the encoding `klingon`, which is not known; such as `utf-8`, `utf-16`, `windows-1252`, `latin1`",
         ),
         (b"", FileFormat::Json, "`FILE` is empty; an array without rows is `[]`"),
         (b"{}", FileFormat::Json, "`FILE` is no JSON array; rows are the elements of one array, `[ \u{2026} ]`"),
@@ -175,7 +175,7 @@ fn files_that_are_not_what_was_declared() {
         }
     }
     let missing = open(Path::new("/nowhere/rows.csv"), &csv(), &row(), None).unwrap_err();
-    assert!(missing.message.starts_with("`/nowhere/rows.csv`, cannot be opened: No such file"), "{}", missing.message);
+    assert!(missing.message.starts_with("`/nowhere/rows.csv` cannot be opened: No such file"), "{}", missing.message);
     let folder = open(Path::new("/"), &csv(), &row(), None).unwrap_err();
     assert!(folder.message.contains("is a folder"), "{}", folder.message);
 }

@@ -190,5 +190,5 @@ fn too_long() -> String {
 
 fn single_byte(path: &Path, what: &str, character: char) -> Result<u8, Failure> {
     let byte = u8::try_from(character).ok().filter(u8::is_ascii);
-    byte.ok_or_else(|| failure(path, format!("its {what} `{character}` is no ASCII character")))
+    byte.ok_or_else(|| failure(path, format!("has the {what} `{character}`, which is no ASCII character")))
 }

@@ -191,8 +191,15 @@ mod read_only {
     }
 
     fn run_as_somebody_without_rights(path: &Path) {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        // The build may lie where nobody else may go, so somebody else gets a copy of this program.
+        let reachable = tempfile::tempdir().unwrap();
+        allow(reachable.path(), 0o755);
+        let program = reachable.path().join("tests");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        allow(&program, 0o755);
+        let mut command = std::process::Command::new(program);
         command.args(["faults::read_only::as_somebody_without_rights", "--exact", "--nocapture"]).env(PATH, path);
+        command.current_dir(reachable.path());
         if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
             command.uid(65_534).gid(65_534);
         }
