@@ -96,7 +96,12 @@ fn declared_encoding(path: &Path, label: &str) -> Result<&'static Encoding, Fail
     let label = if plain == "latin-1" { "latin1" } else { &plain };
     let known = Encoding::for_label(label.as_bytes());
     known.ok_or_else(|| {
-        failure(path, format!("is declared in the encoding `{label}`, which is not known; such as `utf-8`, `utf-16`, `windows-1252`, `latin1`"))
+        failure(
+            path,
+            format!(
+                "is declared in the encoding `{label}`, which is not known; such as `utf-8`, `utf-16`, `windows-1252`, `latin1`"
+            ),
+        )
     })
 }
 
