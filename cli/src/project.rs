@@ -53,9 +53,15 @@ impl Project {
         Project::of(&current)
     }
 
+    /// The project around a file's folder: the nearest folder upwards that is marked as one, else the current folder, so
+    /// that `pmflow runs` finds what `pmflow run sub/flow.pmflow` did.
     pub fn of(folder: &Path) -> Result<Project> {
         let marked = |folder: &&Path| folder.join(SETTINGS_FILE).is_file() || folder.join(".pmflow").is_dir();
-        let root = folder.ancestors().find(marked).unwrap_or(folder).to_owned();
+        let root = match folder.ancestors().find(marked) {
+            Some(root) => root.to_owned(),
+            None => std::env::current_dir()
+                .map_err(|error| Failed::new(format!("the current folder cannot be used: {}", reason(&error))))?,
+        };
         let settings = read_settings(&root.join(SETTINGS_FILE))?;
         Ok(Project { root, settings })
     }

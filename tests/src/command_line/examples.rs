@@ -78,3 +78,18 @@ fn run_offline() {
         assert!(!outputs.out.trim().is_empty(), "{example} stored no output");
     });
 }
+
+/// The README's first command is given from the folder above, and so are those that look at what it did.
+#[test]
+fn a_run_is_found_from_where_it_was_started() {
+    let folder = Folder::new();
+    let below = folder.path().join("flows");
+    std::fs::create_dir(&below).expect("a folder can be made");
+    std::fs::copy(crate::process::examples().join("hello/hello.pmflow"), below.join("hello.pmflow"))
+        .expect("a file can be copied");
+    fine(&folder.pmflow("run flows/hello.pmflow --simulate"), "run");
+    let runs = folder.pmflow("runs");
+    fine(&runs, "runs");
+    assert!(runs.out.contains("succeeded"), "{}", runs.out);
+    assert!(!below.join(".pmflow").exists(), "nothing is written beside the flow");
+}

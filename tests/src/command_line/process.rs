@@ -28,6 +28,10 @@ impl Folder {
         let from = examples().join(name);
         for entry in std::fs::read_dir(&from).expect("the example is there") {
             let entry = entry.expect("a folder's entry can be read");
+            // What somebody's own runs left beside it is no part of the example.
+            if entry.path().is_dir() {
+                continue;
+            }
             std::fs::copy(entry.path(), made.path().join(entry.file_name())).expect("an example's file can be copied");
         }
         made
