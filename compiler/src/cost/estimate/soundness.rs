@@ -7,14 +7,17 @@ use crate::cost::fixtures::*;
 use pmflow_plan::*;
 use proptest::prelude::*;
 
-/// Fuses that keep a test short. A plan that would need more steps is not counted as an execution.
+/// Fuses that keep a test short. A run that would need more is not counted as an execution.
 const REQUESTS_MAX: u64 = 2_000;
+/// Rounds of nested loops multiply even where nothing is sent.
+const BLOCKS_MAX: u64 = 20_000;
 
 /// A small source of choices; the same seed makes the same run.
 struct World {
     state: u64,
     spent: i128,
     requests: u64,
+    blocks: u64,
 }
 
 struct OutOfFuse;
@@ -34,6 +37,10 @@ impl World {
     }
 
     fn block(&mut self, plan: &Plan, block: &Block, root: &Block) -> Result<(), OutOfFuse> {
+        self.blocks += 1;
+        if self.blocks > BLOCKS_MAX {
+            return Err(OutOfFuse);
+        }
         block.steps.iter().try_for_each(|step| self.step(plan, &step.kind, root))
     }
 
@@ -214,7 +221,7 @@ fn executions(mut plan: Plan, seeds: u64) -> Result<u64, TestCaseError> {
     let Some(ceiling) = price(&mut plan).run.ceiling.known() else { return Ok(0) };
     let mut done = 0;
     for seed in 0..seeds {
-        let mut world = World { state: seed, spent: 0, requests: 0 };
+        let mut world = World { state: seed, spent: 0, requests: 0, blocks: 0 };
         if world.flow(&plan, "main").is_ok() {
             prop_assert!(world.spent <= ceiling.pico(), "spent {} above {}", world.spent, ceiling.pico());
             done += 1;
