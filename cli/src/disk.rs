@@ -1,6 +1,7 @@
 //! The compiler's world on a disk. Only regular files are read; nothing else is touched.
 
 use crate::exit::{Failed, Result};
+use pmflow_compiler::problems::nearest;
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
 use std::cell::RefCell;
@@ -31,7 +32,7 @@ impl DiskWorld {
 
     /// Reads a file that the user named.
     pub fn open(&self, path: &Path) -> Result<FileId> {
-        self.load(path).map_err(|reason| Failed::new(format!("cannot read `{}`: {reason}", path.display())))
+        self.load(path).map_err(|reason| not_read(path, format!("cannot read `{}`: {reason}", path.display())))
     }
 
     fn load(&self, path: &Path) -> std::result::Result<FileId, String> {
@@ -112,6 +113,25 @@ fn open_regular(path: &Path) -> std::result::Result<std::fs::File, String> {
     std::fs::File::open(path).map_err(|error| reason(&error))
 }
 
+/// A misspelt name comes with the one that was probably meant.
+fn not_read(path: &Path, message: String) -> Failed {
+    let failed = Failed::new(message);
+    match neighbour_of(path).filter(|_| !path.exists()) {
+        Some(near) => failed.help(format!("did you mean `{}`?", near.display())),
+        None => failed,
+    }
+}
+
+/// The flow file of the same folder whose name is nearest to the one that is not there.
+fn neighbour_of(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = entries.filter(|name| name.ends_with(".pmflow")).collect();
+    names.sort_unstable();
+    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
+}
+
 pub fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -150,7 +170,7 @@ pub fn flow_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         } else if path.exists() {
             files.push(path.clone());
         } else {
-            return Err(Failed::new(format!("there is no file or folder `{}`", path.display())));
+            return Err(not_read(path, format!("there is no file or folder `{}`", path.display())));
         }
     }
     files.sort();

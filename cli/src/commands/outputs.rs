@@ -116,6 +116,9 @@ impl<'a> Writer<'a> {
 
     fn end(&mut self) -> Result<()> {
         match self.format {
+            Format::Table if self.rows.is_empty() => {
+                self.terminal.note("no outputs match; `--run all` looks at every run, `pmflow runs` lists them");
+            }
             Format::Table => self.table(),
             Format::Csv => self.csv()?,
             Format::Json => self.terminal.line(if self.written == 0 { "[]" } else { "\n]" }),

@@ -95,6 +95,7 @@ fn a_flow_is_chosen_where_there_are_several() {
     ends(&folder.pmflow("run two.pmflow:second --simulate --input count=3"), 0, &["1 output"]);
     let outputs = folder.pmflow("outputs --format jsonl --fields value").out;
     assert_eq!(outputs, "{\"value\":3}\n");
+    ends(&folder.pmflow("outputs --tag none"), 0, &["no outputs match"]);
 }
 
 /// A shell that reads the completions knows every command.

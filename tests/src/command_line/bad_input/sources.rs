@@ -38,6 +38,9 @@ fn a_folder_and_a_missing_file_are_named() {
     ends(&folder.pmflow("run flows --simulate"), 3, &["`flows`", "it is a folder"]);
     ends(&folder.pmflow("check missing.pmflow"), 3, &["`missing.pmflow`"]);
     ends(&folder.pmflow("run missing.pmflow --simulate"), 3, &["`missing.pmflow`", "there is no such file"]);
+    folder.write("flows/leads.pmflow", "flow leads() {}\n");
+    ends(&folder.pmflow("check flows/laeds.pmflow"), 3, &["did you mean `flows/leads.pmflow`?"]);
+    ends(&folder.pmflow("plan flows/leads.pmfow"), 3, &["did you mean `flows/leads.pmflow`?"]);
 }
 
 #[test]
