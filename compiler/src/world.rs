@@ -1,6 +1,7 @@
 //! The compiler's only input.
 
 use crate::FileId;
+use crate::syntax::Parsed;
 use std::sync::Arc;
 
 /// A source file.
@@ -18,6 +19,12 @@ pub trait World {
 
     /// The text of a file, read once: the same id always gives the same text.
     fn source(&self, file: FileId) -> Source;
+
+    /// The file read. A world that outlives one check may remember what it read: the same id and text always give the
+    /// same tree.
+    fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
+        Arc::new(crate::syntax::parse(file, text))
+    }
 
     /// The first bytes of a data file named in a flow (`csv("leads.csv")`), at most `bytes_max`, for its header.
     fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> Result<Vec<u8>, String>;

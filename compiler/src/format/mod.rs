@@ -4,7 +4,7 @@
 mod places;
 mod render;
 mod spacing;
-mod tokens;
+pub mod tokens;
 
 use crate::FileId;
 use crate::syntax::Parsed;

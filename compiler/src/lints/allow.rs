@@ -3,9 +3,9 @@
 //! nothing is a warning itself, so that none outlives what it was written for.
 
 use super::LintedFile;
-use super::walk::{self, Visitor};
 use crate::problems::{Problem, Problems, Severity, all, explain, nearest_code};
 use crate::syntax::ast::*;
+use crate::syntax::walk::{self, Visitor};
 use crate::{FileId, Span};
 use std::collections::BTreeMap;
 
@@ -156,7 +156,7 @@ struct Nodes {
     spans: Vec<Span>,
 }
 
-impl Visitor for Nodes {
+impl Visitor<'_> for Nodes {
     fn step(&mut self, step: &Step) {
         self.spans.push(step.span);
     }

@@ -1,9 +1,9 @@
 //! Conditions whose answer is known before anything runs.
 
 use super::Report;
-use super::walk::{self, Visitor};
 use crate::problems::Problem;
 use crate::syntax::ast::*;
+use crate::syntax::walk::{self, Visitor};
 use ecow::EcoString;
 use std::cmp::Ordering;
 
@@ -20,7 +20,7 @@ struct Finder<'a> {
     found: Vec<Problem>,
 }
 
-impl Visitor for Finder<'_> {
+impl Visitor<'_> for Finder<'_> {
     fn condition(&mut self, condition: &Expr) {
         let Some(answer) = constant(condition, self.text) else { return };
         let label = if answer { "the other branch is never taken" } else { "what it guards is never done" };

@@ -1,9 +1,9 @@
 //! Literals that look like the key of a service. A key in a flow is read by everyone who reads the flow.
 
 use super::Report;
-use super::walk::{self, Visitor};
 use crate::Span;
 use crate::problems::Problem;
+use crate::syntax::walk::{self, Visitor};
 use regex::Regex;
 use std::sync::OnceLock;
 
@@ -23,7 +23,7 @@ struct Texts {
     spans: Vec<Span>,
 }
 
-impl Visitor for Texts {
+impl Visitor<'_> for Texts {
     fn text(&mut self, _text: &str, span: Span) {
         self.spans.push(span);
     }

@@ -12,7 +12,6 @@ mod schedules;
 mod shutdowns;
 mod unreachable;
 mod unused;
-mod walk;
 
 use crate::problems::{Problem, Problems, Severity};
 use crate::syntax::ast;

@@ -1,11 +1,11 @@
 //! Models that their provider ends, or has ended.
 
-use super::walk::{self, Visitor};
 use super::{Report, only_expr};
 use crate::Span;
 use crate::cost::{Catalog, Day};
 use crate::problems::Problem;
 use crate::syntax::ast::*;
+use crate::syntax::walk::{self, Visitor};
 
 /// How far ahead a shutdown is spoken of.
 const DAYS_AHEAD_MAX: i32 = 365;
@@ -30,7 +30,7 @@ struct Ids {
     found: Vec<(String, Span)>,
 }
 
-impl Visitor for Ids {
+impl Visitor<'_> for Ids {
     fn setting(&mut self, setting: &Setting) {
         if setting.name.text != "model" {
             return;

@@ -1,10 +1,10 @@
 //! Steps and branches that no run ever reaches.
 
 use super::Report;
-use super::walk::{self, Visitor};
 use crate::Span;
 use crate::problems::Problem;
 use crate::syntax::ast::*;
+use crate::syntax::walk::{self, Visitor};
 
 pub(super) fn check(report: &mut Report<'_>) {
     for item in report.items() {
@@ -19,7 +19,7 @@ struct Finder<'a> {
     found: Vec<Problem>,
 }
 
-impl Visitor for Finder<'_> {
+impl Visitor<'_> for Finder<'_> {
     fn block(&mut self, block: &Block) {
         for (step, next) in block.steps.iter().zip(block.steps.iter().skip(1)) {
             if ends(step) {

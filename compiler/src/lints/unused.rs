@@ -1,10 +1,10 @@
 //! Names that nothing reads. Judged by the name alone: a name that is mentioned anywhere in its flow, or for a
 //! declaration anywhere in the project, counts as used, so that nothing in use is ever called unused.
 
-use super::walk::{self, Visitor};
 use super::{LintedFile, Report};
 use crate::problems::Problem;
 use crate::syntax::ast::*;
+use crate::syntax::walk::{self, Visitor};
 use crate::{FileId, Span};
 use ecow::EcoString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ struct Names {
     members: BTreeSet<EcoString>,
 }
 
-impl Visitor for Names {
+impl Visitor<'_> for Names {
     fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Name(name) => {
@@ -60,6 +60,10 @@ impl Visitor for Names {
             }
             _ => {}
         }
+    }
+
+    fn name(&mut self, name: &Name) {
+        self.used.insert(name.text.clone());
     }
 
     fn path(&mut self, path: &Path) {
@@ -188,7 +192,7 @@ struct Declared {
     names: Vec<(&'static str, Name)>,
 }
 
-impl Visitor for Declared {
+impl Visitor<'_> for Declared {
     fn step(&mut self, step: &Step) {
         match &step.kind {
             StepKind::Source { name, .. } => self.names.push(("source", name.clone())),

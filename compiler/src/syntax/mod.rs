@@ -4,6 +4,7 @@ pub mod ast;
 mod build;
 mod parse;
 pub(crate) mod scan;
+pub mod walk;
 
 pub use parse::{FILE_BYTES_MAX, Parsed, parse};
 

@@ -5,6 +5,7 @@ use super::build::{Builder, Docs};
 use super::scan::{self, DEPTH_MAX, Mark, Scan};
 use super::{FileId, Span};
 use crate::problems::{Problem, Problems};
+use std::sync::Arc;
 
 /// The largest source file, in bytes.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
@@ -16,7 +17,7 @@ const GRAMMAR_STEPS_MAX: usize = 400_000_000;
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    pub file: ast::File,
+    pub file: Arc<ast::File>,
     /// In the order of the file; `///` lines that document nothing are among them.
     pub comments: Vec<Comment>,
     pub problems: Problems,
@@ -29,7 +30,12 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     if let Some(problem) = unreadable(file, text) {
         let mut problems = Problems::default();
         problems.push(problem);
-        return Parsed { file: ast::File { id: file, items: Vec::new() }, comments: Vec::new(), problems, stretches_read: 0 };
+        return Parsed {
+            file: Arc::new(ast::File { id: file, items: Vec::new() }),
+            comments: Vec::new(),
+            problems,
+            stretches_read: 0,
+        };
     }
     pest::set_call_limit(std::num::NonZeroUsize::new(GRAMMAR_STEPS_MAX));
     let mut scan = scan::scan(file, text, 0);
@@ -44,7 +50,7 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     comments.extend(docs.unattached());
     comments.sort_by_key(|comment| comment.span.start);
     problems.all.sort_by_key(|problem| problem.span.start);
-    Parsed { file: ast::File { id: file, items }, comments, problems, stretches_read }
+    Parsed { file: Arc::new(ast::File { id: file, items }), comments, problems, stretches_read }
 }
 
 /// Why a file is not read at all.

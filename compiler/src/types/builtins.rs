@@ -85,9 +85,9 @@ impl Checker<'_> {
     }
 }
 
-/// Parsed once per process.
-fn prelude() -> &'static File {
-    static PRELUDE: OnceLock<File> = OnceLock::new();
+/// What every file can call, with its documentation. Parsed once per process.
+pub fn prelude() -> &'static File {
+    static PRELUDE: OnceLock<Arc<File>> = OnceLock::new();
     PRELUDE.get_or_init(|| crate::syntax::parse(FileId::PRELUDE, crate::stdlib::file("prelude.pmflow").unwrap_or_default()).file)
 }
 

@@ -520,6 +520,7 @@ impl Checker<'_> {
         for (position, parameter) in parameters.iter().enumerate() {
             let ty = types.get(position).cloned().unwrap_or(Ty::Error);
             let plan = ty.to_plan();
+            self.note_type(parameter.span, &ty);
             let unique = scope.declare(&parameter.text, ty, trust.clone(), parameter.span, VariableKind::Lambda);
             declared.push((unique.to_string(), plan));
         }

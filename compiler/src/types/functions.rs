@@ -111,6 +111,7 @@ impl Checker<'_> {
             if matches!(parameter.ty, Ty::Secret) {
                 self.report_secret(parameter.span, "a parameter");
             }
+            self.note_type(parameter.span, &parameter.ty);
             scope.declare(&parameter.name, parameter.ty.clone(), trust, parameter.span, VariableKind::Parameter);
         }
     }

@@ -40,6 +40,7 @@ mod trust;
 mod trust_rules;
 mod ty;
 
+pub use builtins::prelude;
 pub(crate) use items::{CheckedFlow, CheckedTest};
 pub use items::{Expectation, GivenStandIn};
 pub use ty::{EnumTy, FieldTy, RecordTy, Ty, TypeName};
@@ -197,6 +198,11 @@ impl<'w> Checker<'w> {
 
     fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// The editor asks for the type of a name where it is declared, too.
+    fn note_type(&mut self, span: Span, ty: &Ty) {
+        self.types.push((span, ty.clone()));
     }
 
     fn refer(&mut self, span: Span, definition: Span) {

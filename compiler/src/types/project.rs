@@ -62,8 +62,8 @@ impl Checker<'_> {
     }
 
     fn add_file(&mut self, id: FileId, path: Arc<str>, text: Arc<str>, root: bool) -> usize {
-        let parsed = crate::syntax::parse(id, &text);
-        self.problems.extend(parsed.problems);
+        let parsed = self.world.parsed(id, &text);
+        self.problems.all.extend_from_slice(&parsed.problems.all);
         self.work.stretches_read += parsed.stretches_read;
         let index = self.files.len();
         self.file_index.insert(id, index);
@@ -72,8 +72,8 @@ impl Checker<'_> {
             id,
             path,
             text,
-            ast: Arc::new(parsed.file),
-            comments: parsed.comments,
+            ast: parsed.file.clone(),
+            comments: parsed.comments.clone(),
             module,
             root,
             lines: Default::default(),

@@ -171,7 +171,9 @@ impl Checker<'_> {
             terms.any_word().map(Some)
         });
         let Some(Some((parameter, span))) = read else { return Overflow::Reject };
-        if !prompt.parameters.iter().any(|known| known.name.text == parameter) {
+        if let Some(known) = prompt.parameters.iter().find(|known| known.name.text == parameter) {
+            self.refer(span, known.name.span);
+        } else {
             let problem = Problem::new("E0101", span, format!("the prompt has no parameter `{parameter}`"));
             self.report(super::names::suggest(
                 problem,

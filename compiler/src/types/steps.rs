@@ -314,6 +314,7 @@ impl Checker<'_> {
         body.scope.loops += 1;
         let trust = list.trust.passed(&for_step.variable.text, for_step.variable.span);
         let of = if self.refuse_second(body, &for_step.variable) { Ty::Error } else { of };
+        self.note_type(for_step.variable.span, &of);
         let unique = body.scope.declare(&for_step.variable.text, of.clone(), trust, for_step.variable.span, VariableKind::Loop);
         let step = kept.map_or_else(|| unique.to_string(), EcoString::to_string);
         if kept.is_none() {

@@ -32,6 +32,7 @@ impl Checker<'_> {
                     let list = self.infer(scope, list);
                     let of = self.element_of(&list);
                     let level = scope.enter();
+                    self.note_type(variable.span, &of);
                     let unique = scope.declare(&variable.text, of, list.trust.clone(), variable.span, VariableKind::Loop);
                     let (body, body_trust) = self.nested_pieces(scope, body);
                     scope.leave(level);

@@ -1,23 +1,32 @@
 //! Visits everything inside an item, in the order in which it is written.
 
+use super::ast::*;
 use crate::Span;
-use crate::syntax::ast::*;
 
-/// Called for each node before its parts; every method does nothing unless a lint says otherwise.
-pub(super) trait Visitor {
-    fn expr(&mut self, _expr: &Expr) {}
+/// Called for each node before its parts; every method does nothing unless an implementation says otherwise.
+pub trait Visitor<'a> {
+    fn expr(&mut self, _expr: &'a Expr) {}
+    fn type_expr(&mut self, _ty: &'a TypeExpr) {}
+    fn parameter(&mut self, _parameter: &'a Parameter) {}
+    fn field(&mut self, _field: &'a FieldDeclaration) {}
+    fn operation(&mut self, _operation: &'a OperationItem) {}
+    fn modifier(&mut self, _modifier: &'a Modifier) {}
+    fn test_step(&mut self, _step: &'a TestStep) {}
+    fn piece(&mut self, _piece: &'a TemplatePiece) {}
     /// A name or `a.b` outside of an expression: a type, the target of a `given`.
-    fn path(&mut self, _path: &Path) {}
-    fn block(&mut self, _block: &Block) {}
-    fn step(&mut self, _step: &Step) {}
-    fn setting(&mut self, _setting: &Setting) {}
+    fn path(&mut self, _path: &'a Path) {}
+    /// A lone name outside of an expression: the model that another one falls back to.
+    fn name(&mut self, _name: &'a Name) {}
+    fn block(&mut self, _block: &'a Block) {}
+    fn step(&mut self, _step: &'a Step) {}
+    fn setting(&mut self, _setting: &'a Setting) {}
     /// A condition of an `if`, a loop or a template.
-    fn condition(&mut self, _condition: &Expr) {}
+    fn condition(&mut self, _condition: &'a Expr) {}
     /// The constant text between two holes, escapes resolved.
-    fn text(&mut self, _text: &str, _span: Span) {}
+    fn text(&mut self, _text: &'a str, _span: Span) {}
 }
 
-pub(super) fn item(visitor: &mut dyn Visitor, item: &Item) {
+pub fn item<'a>(visitor: &mut dyn Visitor<'a>, item: &'a Item) {
     match &item.kind {
         ItemKind::Import(_) | ItemKind::Enum(_) | ItemKind::Broken => {}
         ItemKind::Type(declared) => fields(visitor, &declared.fields),
@@ -43,49 +52,54 @@ pub(super) fn item(visitor: &mut dyn Visitor, item: &Item) {
     }
 }
 
-pub(super) fn operation(visitor: &mut dyn Visitor, operation: &OperationItem) {
+pub fn operation<'a>(visitor: &mut dyn Visitor<'a>, operation: &'a OperationItem) {
+    visitor.operation(operation);
     parameters(visitor, &operation.parameters);
     optional_type(visitor, operation.result.as_ref());
     settings(visitor, &operation.settings);
 }
 
-fn model_link(visitor: &mut dyn Visitor, link: &ModelLink) {
+fn model_link<'a>(visitor: &mut dyn Visitor<'a>, link: &'a ModelLink) {
     if let ModelTarget::Name(name) = &link.target {
-        visitor.path(&Path { names: vec![name.clone()], span: name.span });
+        visitor.name(name);
     }
     settings(visitor, &link.options);
 }
 
-fn prompt_item(visitor: &mut dyn Visitor, prompt: &PromptItem) {
+fn prompt_item<'a>(visitor: &mut dyn Visitor<'a>, prompt: &'a PromptItem) {
     parameters(visitor, &prompt.parameters);
     optional_type(visitor, prompt.result.as_ref());
     settings(visitor, &prompt.settings);
     prompt.examples.iter().for_each(|example| settings(visitor, &example.settings));
 }
 
-fn parameters(visitor: &mut dyn Visitor, parameters: &[Parameter]) {
+fn parameters<'a>(visitor: &mut dyn Visitor<'a>, parameters: &'a [Parameter]) {
     for parameter in parameters {
+        visitor.parameter(parameter);
         optional_type(visitor, parameter.ty.as_ref());
         optional_expr(visitor, parameter.default.as_ref());
     }
 }
 
-fn fields(visitor: &mut dyn Visitor, fields: &[FieldDeclaration]) {
-    fields.iter().for_each(|field| type_expr(visitor, &field.ty));
+fn fields<'a>(visitor: &mut dyn Visitor<'a>, fields: &'a [FieldDeclaration]) {
+    for field in fields {
+        visitor.field(field);
+        type_expr(visitor, &field.ty);
+    }
 }
 
-fn settings(visitor: &mut dyn Visitor, settings: &[Setting]) {
+fn settings<'a>(visitor: &mut dyn Visitor<'a>, settings: &'a [Setting]) {
     for setting in settings {
         visitor.setting(setting);
         phrases(visitor, &setting.phrases);
     }
 }
 
-fn phrases(visitor: &mut dyn Visitor, phrases: &[Phrase]) {
+fn phrases<'a>(visitor: &mut dyn Visitor<'a>, phrases: &'a [Phrase]) {
     phrases.iter().flat_map(|phrase| &phrase.terms).for_each(|term| self::term(visitor, term));
 }
 
-fn term(visitor: &mut dyn Visitor, term: &Term) {
+fn term<'a>(visitor: &mut dyn Visitor<'a>, term: &'a Term) {
     match term {
         Term::Expr(value) => expr(visitor, value),
         Term::Range { from, to, .. } => {
@@ -99,13 +113,14 @@ fn term(visitor: &mut dyn Visitor, term: &Term) {
     }
 }
 
-fn optional_type(visitor: &mut dyn Visitor, ty: Option<&TypeExpr>) {
+fn optional_type<'a>(visitor: &mut dyn Visitor<'a>, ty: Option<&'a TypeExpr>) {
     if let Some(ty) = ty {
         type_expr(visitor, ty);
     }
 }
 
-fn type_expr(visitor: &mut dyn Visitor, ty: &TypeExpr) {
+fn type_expr<'a>(visitor: &mut dyn Visitor<'a>, ty: &'a TypeExpr) {
+    visitor.type_expr(ty);
     match &ty.kind {
         TypeExprKind::Named { path, .. } => visitor.path(path),
         TypeExprKind::List { of, .. } | TypeExprKind::Map { of } | TypeExprKind::Optional(of) => type_expr(visitor, of),
@@ -118,12 +133,12 @@ fn type_expr(visitor: &mut dyn Visitor, ty: &TypeExpr) {
     }
 }
 
-pub(super) fn block(visitor: &mut dyn Visitor, block: &Block) {
+pub fn block<'a>(visitor: &mut dyn Visitor<'a>, block: &'a Block) {
     visitor.block(block);
     block.steps.iter().for_each(|step| self::step(visitor, step));
 }
 
-fn step(visitor: &mut dyn Visitor, step: &Step) {
+fn step<'a>(visitor: &mut dyn Visitor<'a>, step: &'a Step) {
     visitor.step(step);
     match &step.kind {
         StepKind::Source { ty, call: value, modifiers: all, .. } | StepKind::Let { ty, value, modifiers: all, .. } => {
@@ -180,7 +195,7 @@ fn step(visitor: &mut dyn Visitor, step: &Step) {
     }
 }
 
-fn otherwise_block(visitor: &mut dyn Visitor, otherwise: Option<&Otherwise>) {
+fn otherwise_block<'a>(visitor: &mut dyn Visitor<'a>, otherwise: Option<&'a Otherwise>) {
     match otherwise {
         Some(Otherwise::Block(inner)) => block(visitor, inner),
         Some(Otherwise::If(inner)) => step(visitor, inner),
@@ -188,20 +203,21 @@ fn otherwise_block(visitor: &mut dyn Visitor, otherwise: Option<&Otherwise>) {
     }
 }
 
-fn optional_block(visitor: &mut dyn Visitor, inner: Option<&Block>) {
+fn optional_block<'a>(visitor: &mut dyn Visitor<'a>, inner: Option<&'a Block>) {
     if let Some(inner) = inner {
         block(visitor, inner);
     }
 }
 
-fn for_step(visitor: &mut dyn Visitor, body: &ForStep) {
+fn for_step<'a>(visitor: &mut dyn Visitor<'a>, body: &'a ForStep) {
     expr(visitor, &body.list);
     optional_expr(visitor, body.key.as_ref());
     block(visitor, &body.body);
 }
 
-fn modifiers(visitor: &mut dyn Visitor, modifiers: &[Modifier]) {
+fn modifiers<'a>(visitor: &mut dyn Visitor<'a>, modifiers: &'a [Modifier]) {
     for modifier in modifiers {
+        visitor.modifier(modifier);
         match &modifier.kind {
             ModifierKind::Limit(value)
             | ModifierKind::Expect(value)
@@ -221,7 +237,8 @@ fn modifiers(visitor: &mut dyn Visitor, modifiers: &[Modifier]) {
     }
 }
 
-fn test_step(visitor: &mut dyn Visitor, step: &TestStep) {
+fn test_step<'a>(visitor: &mut dyn Visitor<'a>, step: &'a TestStep) {
+    visitor.test_step(step);
     match &step.kind {
         TestStepKind::Given { target, value } => {
             visitor.path(target);
@@ -235,18 +252,18 @@ fn test_step(visitor: &mut dyn Visitor, step: &TestStep) {
     }
 }
 
-fn optional_expr(visitor: &mut dyn Visitor, value: Option<&Expr>) {
+fn optional_expr<'a>(visitor: &mut dyn Visitor<'a>, value: Option<&'a Expr>) {
     if let Some(value) = value {
         expr(visitor, value);
     }
 }
 
-fn condition(visitor: &mut dyn Visitor, decides: &Expr) {
+fn condition<'a>(visitor: &mut dyn Visitor<'a>, decides: &'a Expr) {
     visitor.condition(decides);
     expr(visitor, decides);
 }
 
-pub(super) fn expr(visitor: &mut dyn Visitor, value: &Expr) {
+pub fn expr<'a>(visitor: &mut dyn Visitor<'a>, value: &'a Expr) {
     visitor.expr(value);
     match &value.kind {
         ExprKind::Text(template) => pieces(visitor, &template.pieces),
@@ -289,8 +306,9 @@ pub(super) fn expr(visitor: &mut dyn Visitor, value: &Expr) {
     }
 }
 
-fn pieces(visitor: &mut dyn Visitor, pieces: &[TemplatePiece]) {
+fn pieces<'a>(visitor: &mut dyn Visitor<'a>, pieces: &'a [TemplatePiece]) {
     for piece in pieces {
+        visitor.piece(piece);
         match piece {
             TemplatePiece::Text { text, span } => visitor.text(text, *span),
             TemplatePiece::Hole { value, .. } => expr(visitor, value),
