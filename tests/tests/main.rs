@@ -6,3 +6,4 @@ mod examples;
 mod lang;
 mod levels;
 mod problems;
+mod slips;

@@ -74,7 +74,8 @@ pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Leve
         shutdowns::check(today, &mut report);
         schedules::check(&mut report);
         keys::check(&mut report);
-        problems.all.extend(report.problems);
+        let damaged = damaged_items(file, &problems);
+        problems.all.extend(report.problems.into_iter().filter(|problem| !is_within(&damaged, problem.span)));
     }
     let (mut problems, wrong_allowances) = allow::silence(files, problems);
     problems.all.extend(wrong_allowances);
@@ -99,6 +100,24 @@ pub fn silenced(files: &[LintedFile<'_>], problems: Problems, levels: &Levels) -
 fn at_levels(mut problems: Problems, levels: &Levels) -> Problems {
     problems.all.retain(|problem| problem.severity() == Severity::Error || levels.of(problem.code) != Level::Allow);
     problems.sorted()
+}
+
+/// The items of which a bracket or a quote is missing: nothing is known of what is not there. In the order of the file.
+fn damaged_items(file: &LintedFile<'_>, problems: &Problems) -> Vec<Span> {
+    let unclosed = |problem: &&Problem| problem.span.file == file.id && matches!(problem.code, "E0005" | "E0013");
+    let item_at = |start: u32| {
+        let before = file.ast.items.partition_point(|item| item.span.start <= start);
+        file.ast.items.get(before.checked_sub(1)?).map(|item| item.span)
+    };
+    let mut items: Vec<Span> = problems.all.iter().filter(unclosed).filter_map(|problem| item_at(problem.span.start)).collect();
+    items.sort_unstable();
+    items.dedup();
+    items
+}
+
+fn is_within(items: &[Span], place: Span) -> bool {
+    let before = items.partition_point(|item| item.start <= place.start);
+    before.checked_sub(1).and_then(|index| items.get(index)).is_some_and(|item| place.start <= item.end)
 }
 
 fn is_syntax(problem: &Problem) -> bool {

@@ -2,6 +2,9 @@
 
 pub mod ast;
 mod build;
+mod closing;
+mod consequences;
+mod keywords;
 mod parse;
 pub(crate) mod scan;
 pub mod walk;

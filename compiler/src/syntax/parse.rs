@@ -3,7 +3,7 @@
 use super::ast::{self, Comment, Item, ItemKind};
 use super::build::{Builder, Docs};
 use super::scan::{self, DEPTH_MAX, Mark, Scan};
-use super::{FileId, Span};
+use super::{FileId, Span, closing, consequences, keywords};
 use crate::problems::{Problem, Problems};
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// How many grammar steps one item may take; an item of the largest size needs fewer, so that only a pathological one
 /// ends here.
 const GRAMMAR_STEPS_MAX: usize = 400_000_000;
+
+/// An item with more misspelt keywords than this is not read again.
+const MENDED_MAX: usize = 16;
 
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,13 +42,19 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     }
     pest::set_call_limit(std::num::NonZeroUsize::new(GRAMMAR_STEPS_MAX));
     let mut scan = scan::scan(file, text, 0);
-    let mut problems = std::mem::take(&mut scan.problems);
+    let mut scanned = std::mem::take(&mut scan.problems).all;
+    scanned.sort_by_key(|problem| problem.span.start);
+    let mut scanned = scanned.into_iter().peekable();
+    let mut problems = Problems::default();
+    let mut scattered = false;
     let mut docs = Docs::new(std::mem::take(&mut scan.docs));
     let mut items = Vec::new();
     let mut stretches_read = 0;
     for range in item_ranges(&scan) {
-        stretches_read += read_item(file, text, &scan, range, &mut docs, &mut problems, &mut items);
+        let own = std::iter::from_fn(|| scanned.next_if(|problem| (problem.span.start as usize) < range.end)).collect();
+        stretches_read += read_item(file, text, &scan, range, own, &mut docs, &mut problems, &mut items, &mut scattered);
     }
+    problems.all.extend(scanned);
     let mut comments = std::mem::take(&mut scan.comments);
     comments.extend(docs.unattached());
     comments.sort_by_key(|comment| comment.span.start);
@@ -72,28 +81,55 @@ fn read_item(
     text: &str,
     scan: &Scan,
     range: std::ops::Range<usize>,
+    scanned: Vec<Problem>,
     docs: &mut Docs,
     problems: &mut Problems,
     items: &mut Vec<Item>,
+    scattered: &mut bool,
 ) -> u64 {
     let masked = scan.masked.get(range.clone()).unwrap_or_default();
     let content = masked.trim();
     if content.is_empty() {
+        problems.all.extend(scanned);
         return 0;
     }
     let start = range.start + (masked.len() - masked.trim_start().len());
     let span = Span { file, start: start as u32, end: (start + content.len()) as u32 };
     let first = scan.too_deep.partition_point(|&at| at < span.start);
     if let Some(&at) = scan.too_deep.get(first).filter(|&&at| at < span.end) {
+        problems.all.extend(scanned);
         problems.push(too_deep(Span { file, start: at, end: at + 1 }));
         items.push(Item { span, doc: docs.take(span.start), kind: ItemKind::Broken });
         return 1;
     }
-    let mut builder = Builder::new(file, text, content, start, docs);
-    builder.items(items);
-    let stretches_read = builder.stretches_read.get();
-    problems.extend(builder.problems);
-    stretches_read
+    let mut masked = std::borrow::Cow::Borrowed(content);
+    let (mut misspelt, mut stretches_read) = (Vec::new(), 0);
+    loop {
+        let mut read = Vec::new();
+        let mut builder = Builder::new(file, text, &masked, start, docs);
+        builder.items(&mut read);
+        stretches_read += builder.stretches_read.get();
+        let found = builder.problems;
+        match keywords::mended(&masked, start, &found, &misspelt) {
+            Some((text, problems)) if misspelt.len() < MENDED_MAX => {
+                masked = text.into();
+                misspelt.extend(problems);
+            }
+            _ => {
+                let mut all = found.all;
+                all.retain(|problem| misspelt.iter().all(|known| known.span != problem.span));
+                all.extend(misspelt);
+                all.extend(scanned);
+                closing::find_unclosed(&masked, start, &mut all);
+                let nested = *scattered && start > 0 && text.as_bytes().get(start - 1) != Some(&b'\n');
+                let (kept, falls_apart) = consequences::forget(text, all, nested);
+                *scattered = falls_apart;
+                problems.extend(kept);
+                items.extend(read);
+                return stretches_read;
+            }
+        }
+    }
 }
 
 /// The problem of brackets or chains beyond the limit.

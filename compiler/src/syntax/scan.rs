@@ -368,6 +368,7 @@ impl Scanner<'_> {
     fn text_literal(&mut self) {
         let start = self.at;
         let (end, closed) = text_end(self.bytes, start);
+        let end = if closed { end } else { self.meant_end(start, end) };
         self.check_bidi(start, end);
         if end - start == 1 {
             self.mask(start, end, LONE_QUOTE);
@@ -379,6 +380,29 @@ impl Scanner<'_> {
         if !closed {
             self.report_unclosed_text(start, end);
         }
+    }
+
+    /// Where a text of one line that is never closed was meant to end: before the bracket that closes the one around it, or
+    /// that opens a block.
+    fn meant_end(&self, start: usize, end: usize) -> usize {
+        let inside = self.bytes.get(start + 1..end).unwrap_or_default();
+        if let Some(before) = inside.trim_ascii_end().strip_suffix(b" {") {
+            return start + 1 + before.len();
+        }
+        let line =
+            self.bytes.get(..start).and_then(|before| before.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
+        let mut open = Vec::new();
+        for byte in self.masked.get(line..start).unwrap_or_default() {
+            match byte {
+                b'(' => open.push(b')'),
+                b'[' => open.push(b']'),
+                b'{' => open.push(b'}'),
+                b')' | b']' | b'}' => drop(open.pop()),
+                _ => {}
+            }
+        }
+        let Some(closing) = open.last() else { return end };
+        inside.iter().position(|byte| byte == closing).map_or(end, |at| start + 1 + at)
     }
 
     fn report_unclosed_text(&mut self, start: usize, end: usize) {

@@ -30,6 +30,11 @@ impl Checker<'_> {
         if !self.deeper(expr.span) {
             return Typed::error(expr.span);
         }
+        // What is wanted could not be read: its values are no mistakes of their own.
+        if matches!((wanted, &expr.kind), (Some(Ty::Error), ExprKind::EnumValue(_))) {
+            self.depth -= 1;
+            return Typed::error(expr.span);
+        }
         let wanted = wanted.filter(|wanted| !matches!(wanted, Ty::Error | Ty::Json | Ty::Generic(_)));
         let mut value = self.infer_kind(scope, expr, wanted, purpose);
         self.depth -= 1;

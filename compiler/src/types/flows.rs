@@ -75,7 +75,8 @@ impl Body {
 impl Checker<'_> {
     /// A step that binds a variable bears its name.
     pub(super) fn bind(&mut self, body: &mut Body, name: &Name, ty: Ty, trust: Trust, kind: VariableKind) -> String {
-        let ty = if self.refuse_second(body, name) { Ty::Error } else { ty };
+        let unknown = self.refuse_second(body, name) || self.damage.covers(name.span);
+        let ty = if unknown { Ty::Error } else { ty };
         self.note_type(name.span, &ty);
         let unique = body.scope.declare(&name.text, ty, trust, name.span, kind);
         body.place(&unique, name.span);

@@ -14,6 +14,7 @@ mod calls;
 mod circles;
 mod coerce;
 mod connectors;
+mod consequences;
 mod data_files;
 mod expressions;
 mod flow_settings;
@@ -48,6 +49,7 @@ pub use ty::{EnumTy, FieldTy, RecordTy, Ty, TypeName};
 use crate::lints::{Levels, LintedFile, lint};
 use crate::syntax::ast;
 use crate::{FileId, Problem, Problems, Span, World};
+use consequences::Damage;
 use items::Items;
 use pmflow_plan as plan;
 use std::collections::{BTreeMap, HashMap};
@@ -122,6 +124,7 @@ pub(crate) struct PlanParts {
 pub fn check_project(world: &dyn World, roots: &[FileId]) -> Checked {
     let mut checker = Checker::new(world);
     checker.load(roots);
+    checker.damage = Damage::of(&checker.files, &checker.problems);
     checker.declare_items();
     checker.check_items();
     checker.finish()
@@ -164,6 +167,7 @@ pub(crate) struct Checker<'w> {
     items: Items,
     builtins: builtins::Builtins,
     problems: Problems,
+    damage: Damage,
     references: Vec<Reference>,
     types: Vec<(Span, Ty)>,
     parts: PlanParts,
@@ -186,6 +190,7 @@ impl<'w> Checker<'w> {
             items: Items::default(),
             builtins: builtins::Builtins::default(),
             problems: Problems::default(),
+            damage: Damage::default(),
             references: Vec::new(),
             types: Vec::new(),
             parts: PlanParts::default(),
@@ -235,6 +240,7 @@ impl<'w> Checker<'w> {
         let linted: Vec<LintedFile> =
             own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
         let problems = lint(&linted, self.problems, self.world.today(), &Levels::default());
+        let problems = self.damage.without_consequences(&self.files, problems);
         Checked {
             problems,
             files: self.files,

@@ -136,16 +136,20 @@ impl Checker<'_> {
         let operation = connector.operations.get(&name.text).map(|index| Found::Operation(*index));
         let found = operation.or_else(|| connector.types.get(&name.text).map(|index| Found::Type(*index)))?;
         self.refer_to(name.span, found);
-        Some(found)
+        let unknown = self.declared_at(found).is_some_and(|span| self.damage.covers(span));
+        Some(if unknown { Found::Missing } else { found })
     }
 
-    fn refer_to(&mut self, span: Span, found: Found) {
-        let definition = match found {
+    fn declared_at(&self, found: Found) -> Option<Span> {
+        match found {
             Found::Type(index) => self.items.types.get(index).map(|item| item.span),
             Found::Operation(index) => self.items.operations.get(index).map(|item| item.span),
             _ => None,
-        };
-        if let Some(definition) = definition {
+        }
+    }
+
+    fn refer_to(&mut self, span: Span, found: Found) {
+        if let Some(definition) = self.declared_at(found) {
             self.refer(span, definition);
         }
     }

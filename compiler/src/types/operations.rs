@@ -67,7 +67,7 @@ impl Checker<'_> {
             false if has("get") || safe => OperationKind::Read,
             false => OperationKind::Action,
         };
-        let repeatable = kind != OperationKind::Action || has("repeat");
+        let repeatable = kind != OperationKind::Action || has("repeat") || self.damage.touches(operation.span);
         if let Some(declaration) = self.items.operations.get_mut(index) {
             declaration.signature = signature;
             declaration.kind = kind;

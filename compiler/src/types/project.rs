@@ -211,6 +211,7 @@ impl Checker<'_> {
                 self.report_duplicate(name, before);
             }
             None => {
+                let item = if self.damage.covers(name.span) { Item::Module(None) } else { item };
                 names.insert(name.text.clone(), (item, name.span));
             }
         }

@@ -202,19 +202,14 @@ impl Checker<'_> {
             let called = self.call_step(body, found, callee.span, arguments, value.span);
             return self.let_call(body, name, wanted, called, modifiers, value.span);
         }
-        if let Some(modifier) = modifiers.iter().find(|modifier| !matches!(modifier.kind, ModifierKind::Was(_))) {
-            let problem = Problem::new(
-                "E0406",
-                modifier.span,
-                format!("`{}` belongs to a call of a prompt, an operation or a flow", modifier_name(&modifier.kind)),
-            );
-            self.report(problem.help("this value is computed, and cannot fail in that way; `??` stands in for what is missing"));
-        }
         let purpose = format!("`{}`", name.text);
         let value = match &wanted {
             Some(wanted) => self.check(&mut body.scope, value, wanted, &purpose),
             None => self.infer(&mut body.scope, value),
         };
+        if !value.ty.is_error() {
+            self.report_modifier_of_value(modifiers);
+        }
         if matches!(value.ty, Ty::Regex | Ty::Function { .. } | Ty::Secret) {
             self.report(Problem::new("E0201", value.span, format!("{} cannot be kept under a name", value.ty)));
         }
@@ -222,6 +217,16 @@ impl Checker<'_> {
         let trust = value.trust.passed(&name.text, name.span);
         let unique = self.bind(body, name, ty, trust, VariableKind::Let);
         Some((unique, StepKind::Let { value: value.expr }))
+    }
+
+    fn report_modifier_of_value(&mut self, modifiers: &[Modifier]) {
+        let Some(modifier) = modifiers.iter().find(|modifier| !matches!(modifier.kind, ModifierKind::Was(_))) else { return };
+        let problem = Problem::new(
+            "E0406",
+            modifier.span,
+            format!("`{}` belongs to a call of a prompt, an operation or a flow", modifier_name(&modifier.kind)),
+        );
+        self.report(problem.help("this value is computed, and cannot fail in that way; `??` stands in for what is missing"));
     }
 
     fn let_call(

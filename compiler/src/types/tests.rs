@@ -28,6 +28,8 @@ struct Target {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StandIns {
     pub values: Vec<(Found, GivenStandIn, Ty)>,
+    /// The test runs a flow, and it is not known which.
+    pub flow_unknown: bool,
 }
 
 impl Checker<'_> {
@@ -58,7 +60,7 @@ impl Checker<'_> {
         let mut scope = Scope::new(file, Place::Test);
         let run = runs.first().and_then(|(call, _)| self.check_run(&mut scope, call));
         let flow = run.as_ref().map(|(index, _)| *index);
-        self.stand_ins = StandIns::default();
+        self.stand_ins = StandIns { values: Vec::new(), flow_unknown: flow.is_none() && !runs.is_empty() };
         let mut givens = Vec::new();
         for step in &test.steps {
             if let TestStepKind::Given { target, value } = &step.kind {
@@ -182,7 +184,10 @@ impl Checker<'_> {
                 return plain(&name.text, ty);
             }
             if !self.has_item(scope.file, &name.text) {
-                self.report_unknown_target(scope, flow, name);
+                // A flow that is not known may have it.
+                if !self.stand_ins.flow_unknown {
+                    self.report_unknown_target(scope, flow, name);
+                }
                 return None;
             }
         }

@@ -253,7 +253,11 @@ impl<'a> Builder<'a> {
         let (mut settings, mut examples, mut closed) = (Vec::new(), Vec::new(), false);
         for piece in pair.into_inner() {
             match piece.as_rule() {
-                Rule::setting => settings.push(self.setting(piece)),
+                Rule::setting => {
+                    let (setting, behind) = self.setting(piece);
+                    settings.push(setting);
+                    behind.into_iter().for_each(|span| self.broken_member(span, &["example"], PROMPT_MEMBER));
+                }
                 Rule::example => {
                     let span = self.span(&piece);
                     let block = piece.into_inner().nth(1);
@@ -262,7 +266,7 @@ impl<'a> Builder<'a> {
                 }
                 Rule::close_curly => closed = true,
                 Rule::comma => {}
-                _ => self.broken_member(&piece, &["example"], "a setting (`name: value`) or an `example { … }`"),
+                _ => self.broken_member(self.span(&piece), &["example"], PROMPT_MEMBER),
             }
         }
         if !closed {
@@ -331,15 +335,16 @@ impl<'a> Builder<'a> {
         let mut closed = false;
         for piece in pair.into_inner() {
             match piece.as_rule() {
-                Rule::setting => item.settings.push(self.setting(piece)),
+                Rule::setting => {
+                    let (setting, behind) = self.setting(piece);
+                    item.settings.push(setting);
+                    behind.into_iter().for_each(|span| self.broken_member(span, &CONNECTOR_WORDS, CONNECTOR_MEMBER));
+                }
                 Rule::operation => item.operations.push(self.operation(piece)),
                 Rule::inner_item => item.types.extend(piece.into_inner().next().map(|inner| self.item(inner))),
                 Rule::close_curly => closed = true,
                 Rule::comma => {}
-                _ => {
-                    let words = ["source", "action", "type", "enum"];
-                    self.broken_member(&piece, &words, "a setting (`name: value`), a `source`, an `action` or a `type`");
-                }
+                _ => self.broken_member(self.span(&piece), &CONNECTOR_WORDS, CONNECTOR_MEMBER),
             }
         }
         if !closed {
@@ -441,6 +446,10 @@ impl<'a> Builder<'a> {
         TestItem { title, title_span, steps: steps.unwrap_or_default() }
     }
 }
+
+const PROMPT_MEMBER: &str = "a setting (`name: value`) or an `example { … }`";
+const CONNECTOR_WORDS: [&str; 4] = ["source", "action", "type", "enum"];
+const CONNECTOR_MEMBER: &str = "a setting (`name: value`), a `source`, an `action` or a `type`";
 
 /// How messages name an item.
 fn called(keyword: &str, name: &Name) -> String {

@@ -78,35 +78,6 @@ impl<'a> Builder<'a> {
     /// Reads the part as items: usually one; what follows it and is no item is a broken one.
     pub(super) fn items(&mut self, items: &mut Vec<Item>) {
         self.read_items(items);
-        self.forget_consequences();
-    }
-
-    /// Of two problems at one place the second is a consequence: something missing behind another missing thing, or
-    /// something unexpected where the missing thing would stand.
-    fn forget_consequences(&mut self) {
-        let mut all = std::mem::take(&mut self.problems.all);
-        all.sort_by_key(|problem| problem.span.start);
-        for problem in all {
-            match self.problems.all.last() {
-                Some(last) if last.code == "E0011" && self.same_place(last.span, problem.span) => match problem.code {
-                    "E0011" if last.span.start == problem.span.start => {}
-                    "E0012" if is_generic(&problem) => {}
-                    "E0012" | "E0017" => {
-                        self.problems.all.pop();
-                        self.problems.push(problem);
-                    }
-                    _ => self.problems.push(problem),
-                },
-                Some(last) if last.code == "E0017" && last.span.start == problem.span.start => {}
-                _ => self.problems.push(problem),
-            }
-        }
-    }
-
-    /// Whether only blanks on one line lie between the first, empty span and the second.
-    fn same_place(&self, first: Span, second: Span) -> bool {
-        let between = self.text.get(first.end as usize..second.start as usize);
-        first.start == first.end && between.is_some_and(|between| between.bytes().all(|byte| matches!(byte, b' ' | b'\t')))
     }
 
     fn parse(&mut self, rule: Rule) -> Option<Pairs<'a>> {
@@ -239,11 +210,6 @@ impl<'a> Builder<'a> {
         }
         *comma_before = CommaState::Element(span);
     }
-}
-
-/// Says no more than that something else was expected.
-fn is_generic(problem: &Problem) -> bool {
-    problem.fix.is_none() && problem.help.as_deref().is_none_or(|help| help.starts_with("expected "))
 }
 
 /// What stood before, inside a bracket.

@@ -13,10 +13,14 @@ impl<'a> Builder<'a> {
         let mut closed = false;
         for inner in pair.into_inner() {
             match inner.as_rule() {
-                Rule::setting => settings.push(self.setting(inner)),
+                Rule::setting => {
+                    let (setting, behind) = self.setting(inner);
+                    settings.push(setting);
+                    behind.into_iter().for_each(|span| self.broken_member(span, &[], "a setting: `name: value`"));
+                }
                 Rule::comma => {}
                 Rule::close_curly => closed = true,
-                _ => self.broken_member(&inner, &[], "a setting: `name: value`"),
+                _ => self.broken_member(self.span(&inner), &[], "a setting: `name: value`"),
             }
         }
         if !closed {
@@ -26,15 +30,20 @@ impl<'a> Builder<'a> {
     }
 
     /// What is neither a setting nor one of the block's other members, which start with `words`.
-    pub(super) fn broken_member(&mut self, pair: &Pair<'a>, words: &[&str], wanted: &str) {
-        let span = self.span(pair);
+    pub(super) fn broken_member(&mut self, span: Span, words: &[&str], wanted: &str) {
         let source = self.source(span);
         let word = super::first_token(source);
         let word_span = Span { end: span.start + word.len() as u32, ..span };
         let rest = source.get(word.len()..).unwrap_or_default();
         let is_word = word.starts_with(|character: char| character.is_ascii_alphabetic());
         if words.contains(&word) {
-            self.expected(word_span, if word == "example" { "a `{` after `example`" } else { "a name after this word" });
+            let name = super::first_token(rest.trim_start());
+            let name_end = word_span.end + (rest.len() - rest.trim_start().len() + name.len()) as u32;
+            match name.starts_with(|character: char| character.is_ascii_alphabetic()) {
+                true => self.expected(Span { end: name_end, ..word_span }, &format!("a `{{` and the body of `{word} {name}`")),
+                false if word == "example" => self.expected(word_span, "a `{` after `example`"),
+                false => self.expected(word_span, "a name after this word"),
+            }
         } else if let Some(meant) = super::nearest(word, words.iter().copied()).filter(|_| is_word) {
             let problem = Problem::new("E0015", word_span, format!("`{word}` means nothing here"));
             self.report(problem.help(format!("expected {wanted}")).fix(format!("write `{meant}`"), word_span, meant));
@@ -45,31 +54,40 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn setting(&mut self, pair: Pair<'a>) -> Setting {
+    /// And what stands on the lines behind it and is no part of it.
+    pub(super) fn setting(&mut self, pair: Pair<'a>) -> (Setting, Option<Span>) {
         let span = self.span(&pair);
         let doc = self.doc(span);
         let mut name = self.no_name(Span { end: span.start, ..span });
         let mut colon = span;
         let mut phrases = Vec::new();
-        let mut junk = None;
+        let (mut junk, mut next) = (None, None);
         for inner in pair.into_inner() {
+            let inner_span = self.span(&inner);
             match inner.as_rule() {
                 Rule::name => name = self.name(&inner),
-                Rule::colon => colon = self.span(&inner),
-                Rule::phrase => phrases.push(self.phrase(inner)),
-                Rule::webhook => return self.webhook(inner, span, doc),
-                _ => junk = Some(inner),
+                Rule::colon => colon = inner_span,
+                Rule::phrase if next.is_none() && !self.is_other_line(inner_span, colon) => {
+                    let (phrase, behind) = self.own_phrase(inner);
+                    phrases.push(phrase);
+                    next = behind.map(|behind| Span { end: span.end, ..behind });
+                }
+                Rule::webhook => return (self.webhook(inner, span, doc), None),
+                _ if next.is_some() => {}
+                Rule::phrase => next = Some(Span { end: span.end, ..inner_span }),
+                _ if self.starts_its_line(inner_span) => next = Some(Span { end: span.end, ..inner_span }),
+                _ => junk = Some(inner_span),
             }
         }
         match junk {
             Some(junk) => {
                 let wanted = format!("the value of `{}`, or the next setting", name.text);
-                self.unexpected(&junk, &wanted);
+                self.unexpected_at(junk, &wanted);
             }
             None if phrases.is_empty() => self.expected(colon, &format!("a value for the setting `{}`", name.text)),
             None => {}
         }
-        Setting { span, doc, name, phrases }
+        (Setting { span, doc, name, phrases }, next)
     }
 
     fn webhook(&mut self, pair: Pair<'a>, span: Span, doc: Option<ecow::EcoString>) -> Setting {
@@ -104,6 +122,37 @@ impl<'a> Builder<'a> {
         let span = self.span(&pair);
         let terms = pair.into_inner().filter_map(|inner| self.term(inner)).collect();
         Phrase { span, terms }
+    }
+
+    /// The phrase, and what stands behind it on lines of its own and goes on with no word that a value goes on with: it is
+    /// something else of which the `:` or more is missing.
+    fn own_phrase(&mut self, pair: Pair<'a>) -> (Phrase, Option<Span>) {
+        let whole = self.span(&pair);
+        let (mut span, mut terms, mut next) = (whole, Vec::new(), None);
+        for inner in pair.into_inner() {
+            let inner_span = self.span(&inner);
+            if next.is_none() && !terms.is_empty() && self.starts_its_line(inner_span) && !goes_on(self.source(inner_span)) {
+                next = Some(Span { start: inner_span.start, ..whole });
+            }
+            if next.is_none() {
+                span.end = inner_span.end;
+                terms.extend(self.term(inner));
+            }
+        }
+        (Phrase { span, terms }, next)
+    }
+
+    /// Whether the value of a setting is the beginning of something else, as in `model:` before a line `max_input 900`.
+    fn is_other_line(&self, value: Span, colon: Span) -> bool {
+        let source = self.source(value);
+        let word = super::first_token(source);
+        let rest = source.get(word.len()..).unwrap_or_default();
+        value.start > colon.end && self.starts_its_line(value) && rest.starts_with([' ', '\t']) && !goes_on(source)
+    }
+
+    fn starts_its_line(&self, span: Span) -> bool {
+        let before = self.masked.get(..span.start as usize - self.base).unwrap_or_default();
+        before.trim_end_matches([' ', '\t', '\r']).ends_with('\n')
     }
 
     fn term(&mut self, pair: Pair<'a>) -> Option<Term> {
@@ -169,6 +218,13 @@ impl<'a> Builder<'a> {
         }
         Expr { span, kind: ExprKind::List(elements) }
     }
+}
+
+/// Whether a line that begins like this goes on with the value of the line before.
+fn goes_on(source: &str) -> bool {
+    let word = super::first_token(source);
+    let is_word = word.starts_with(|character: char| character.is_ascii_alphabetic());
+    !is_word || matches!(word, "in" | "per" | "up" | "to" | "tokens" | "secret")
 }
 
 /// The list, when the expression is nothing but a list.

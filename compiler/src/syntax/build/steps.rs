@@ -57,15 +57,20 @@ impl<'a> Builder<'a> {
                 Rule::comma => {}
                 Rule::step => steps.push(self.step(inner)),
                 Rule::setting => {
-                    let setting = self.setting(inner);
+                    let (setting, behind) = self.setting(inner);
                     if let Some(first) = steps.first() {
                         self.report(late_setting(&setting, first));
                     }
                     settings.push(setting);
+                    if let Some(span) = behind {
+                        let broken = self.broken_steps(span, flow, !steps.is_empty());
+                        steps.extend(broken);
+                    }
                 }
                 _ => {
                     let span = self.span(&inner);
-                    steps.extend(self.broken_steps(span, flow));
+                    let broken = self.broken_steps(span, flow, !steps.is_empty());
+                    steps.extend(broken);
                 }
             }
         }
@@ -77,13 +82,26 @@ impl<'a> Builder<'a> {
     }
 
     /// Each line of the stretch that starts with a word is a statement of its own.
-    fn broken_steps(&mut self, span: Span, flow: bool) -> Vec<Step> {
+    fn broken_steps(&mut self, span: Span, flow: bool, behind_a_step: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         for span in self.statements(span) {
+            if flow && !behind_a_step && steps.is_empty() && self.is_setting(span) {
+                self.broken_member(span, &[], "a setting (`name: value`) or a step");
+                continue;
+            }
             self.report_broken_step(span, flow);
             steps.push(Step { span, doc: self.doc(span), kind: StepKind::Broken });
         }
         steps
+    }
+
+    /// Whether the stretch looks like a setting without its colon: a word that is no step's, then nothing or a value.
+    fn is_setting(&self, span: Span) -> bool {
+        let source = self.source(span);
+        let word = super::first_token(source);
+        let rest = source.get(word.len()..).unwrap_or_default().trim_start();
+        let is_word = word.starts_with(|character: char| character.is_ascii_alphabetic());
+        is_word && !rest.starts_with(['(', '.', '=', '{', ':']) && nearest(word, STEP_WORDS).is_none() && !rest.contains(" = ")
     }
 
     /// Divides an unreadable stretch at the lines that start with a word outside of brackets.
@@ -97,7 +115,10 @@ impl<'a> Builder<'a> {
                 b'\n' => line_start = true,
                 b' ' | b'\t' | b'\r' => {}
                 b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                b')' | b']' | b'}' => {
+                    depth = depth.saturating_sub(1);
+                    line_start = false;
+                }
                 _ => {
                     if line_start && depth == 0 && byte.is_ascii_alphabetic() {
                         starts.push(at);
@@ -329,6 +350,8 @@ impl<'a> Builder<'a> {
                 _ => block = Some(piece),
             }
         }
+        // What was read is only the start of what was meant.
+        let condition = if junk { None } else { condition };
         let condition = self.value(condition, keyword, "a condition after `if`", junk);
         let condition = if junk { compared_with_nothing(condition) } else { condition };
         let block = self.block_or_report(block, condition.span, "this `if`");
@@ -355,8 +378,11 @@ impl<'a> Builder<'a> {
             }
         }
         let value = self.value(value, keyword, "a value after `match`", junk);
+        // In `match mood` and, on the next line, `.good {` the case was read as a field.
+        let first_line = self.source(value.span).find('\n').map(|at| Span { end: value.span.start + at as u32, ..value.span });
+        let body = body.filter(|body| first_line.is_none() || !starts_with_a_step(body));
         let Some(body) = body else {
-            self.expected(value.span, "a `{` and the cases of this `match`");
+            self.expected(first_line.unwrap_or(value.span), "a `{` and the cases of this `match`");
             return StepKind::Match { value, arms: Vec::new(), otherwise: None };
         };
         let (arms, otherwise) = self.match_body(body);
@@ -392,7 +418,10 @@ impl<'a> Builder<'a> {
         let (mut patterns, mut likely, mut block): (Vec<Expr>, _, _) = (Vec::new(), None, None);
         for piece in pair.into_inner() {
             match piece.as_rule() {
-                Rule::expression => patterns.push(self.expression(piece)),
+                Rule::expression => {
+                    let pattern = self.expression(piece);
+                    patterns.extend(self.two_patterns(pattern));
+                }
                 Rule::likely => likely = Some(self.likely(piece)),
                 Rule::comma => {}
                 _ => block = Some(piece),
@@ -400,6 +429,18 @@ impl<'a> Builder<'a> {
         }
         let after = patterns.last().map_or(span, |pattern| pattern.span);
         MatchArm { span, patterns, likely, body: self.block_or_report(block, after, "this case") }
+    }
+
+    /// `.bad .unsure`, of which the comma is missing, was read as a field of `.bad`.
+    fn two_patterns(&mut self, pattern: Expr) -> Vec<Expr> {
+        match pattern.kind {
+            ExprKind::Field { of, name: Some(name), optional: false } if matches!(of.kind, ExprKind::EnumValue(_)) => {
+                self.expected_with_fix(of.span, "a `,` between the values of a case", ",");
+                let span = name.span;
+                vec![*of, Expr { span, kind: ExprKind::EnumValue(name) }]
+            }
+            kind => vec![Expr { span: pattern.span, kind }],
+        }
     }
 
     pub(super) fn for_head(&mut self, pair: Pair<'a>) -> ForStep {
@@ -612,6 +653,10 @@ impl<'a> Builder<'a> {
         }
         names
     }
+}
+
+fn starts_with_a_step(body: &Pair<'_>) -> bool {
+    body.clone().into_inner().next().is_some_and(|first| first.as_rule() == Rule::broken_arm)
 }
 
 /// A condition of which only the beginning could be read, as in `x = 1`: it is checked, and need not be true or false.
