@@ -14,9 +14,6 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// ends here.
 const GRAMMAR_STEPS_MAX: usize = 400_000_000;
 
-/// An item with more misspelt keywords than this is not read again.
-const MENDED_MAX: usize = 16;
-
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
@@ -45,21 +42,21 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     let mut scanned = std::mem::take(&mut scan.problems).all;
     scanned.sort_by_key(|problem| problem.span.start);
     let mut scanned = scanned.into_iter().peekable();
-    let mut problems = Problems::default();
-    let mut scattered = false;
-    let mut docs = Docs::new(std::mem::take(&mut scan.docs));
-    let mut items = Vec::new();
-    let mut stretches_read = 0;
+    let docs = Docs::new(std::mem::take(&mut scan.docs));
+    let mut reader =
+        Reader { file, text, docs, problems: Problems::default(), items: Vec::new(), apart: false, stretches_read: 0 };
     for range in item_ranges(&scan) {
         let own = std::iter::from_fn(|| scanned.next_if(|problem| (problem.span.start as usize) < range.end)).collect();
-        stretches_read += read_item(file, text, &scan, range, own, &mut docs, &mut problems, &mut items, &mut scattered);
+        reader.read_part(&scan, range, own);
     }
+    let mut problems = reader.problems;
     problems.all.extend(scanned);
-    let mut comments = std::mem::take(&mut scan.comments);
-    comments.extend(docs.unattached());
-    comments.sort_by_key(|comment| comment.span.start);
     problems.all.sort_by_key(|problem| problem.span.start);
-    Parsed { file: Arc::new(ast::File { id: file, items }), comments, problems, stretches_read }
+    let mut comments = std::mem::take(&mut scan.comments);
+    comments.extend(reader.docs.unattached());
+    comments.sort_by_key(|comment| comment.span.start);
+    let file = Arc::new(ast::File { id: file, items: reader.items });
+    Parsed { file, comments, problems, stretches_read: reader.stretches_read }
 }
 
 /// Why a file is not read at all.
@@ -75,60 +72,61 @@ fn unreadable(file: FileId, text: &str) -> Option<Problem> {
     Some(Problem::new("E0002", at(position, 1), message).help("a source file is plain UTF-8 text"))
 }
 
-/// Returns how many stretches of the text it looked at.
-fn read_item(
+/// Reads the parts of a file one after the other.
+struct Reader<'a> {
     file: FileId,
-    text: &str,
-    scan: &Scan,
-    range: std::ops::Range<usize>,
-    scanned: Vec<Problem>,
-    docs: &mut Docs,
-    problems: &mut Problems,
-    items: &mut Vec<Item>,
-    scattered: &mut bool,
-) -> u64 {
-    let masked = scan.masked.get(range.clone()).unwrap_or_default();
-    let content = masked.trim();
-    if content.is_empty() {
-        problems.all.extend(scanned);
-        return 0;
-    }
-    let start = range.start + (masked.len() - masked.trim_start().len());
-    let span = Span { file, start: start as u32, end: (start + content.len()) as u32 };
-    let first = scan.too_deep.partition_point(|&at| at < span.start);
-    if let Some(&at) = scan.too_deep.get(first).filter(|&&at| at < span.end) {
-        problems.all.extend(scanned);
-        problems.push(too_deep(Span { file, start: at, end: at + 1 }));
-        items.push(Item { span, doc: docs.take(span.start), kind: ItemKind::Broken });
-        return 1;
-    }
-    let mut masked = std::borrow::Cow::Borrowed(content);
-    let (mut misspelt, mut stretches_read) = (Vec::new(), 0);
-    loop {
-        let mut read = Vec::new();
-        let mut builder = Builder::new(file, text, &masked, start, docs);
-        builder.items(&mut read);
-        stretches_read += builder.stretches_read.get();
-        let found = builder.problems;
-        match keywords::mended(&masked, start, &found, &misspelt) {
-            Some((text, problems)) if misspelt.len() < MENDED_MAX => {
-                masked = text.into();
-                misspelt.extend(problems);
-            }
-            _ => {
-                let mut all = found.all;
-                all.retain(|problem| misspelt.iter().all(|known| known.span != problem.span));
-                all.extend(misspelt);
-                all.extend(scanned);
-                closing::find_unclosed(&masked, start, &mut all);
-                let nested = *scattered && start > 0 && text.as_bytes().get(start - 1) != Some(&b'\n');
-                let (kept, falls_apart) = consequences::forget(text, all, nested);
-                *scattered = falls_apart;
-                problems.extend(kept);
-                items.extend(read);
-                return stretches_read;
-            }
+    text: &'a str,
+    docs: Docs,
+    problems: Problems,
+    items: Vec<Item>,
+    /// The brackets of the last part do not tell what belongs to what.
+    apart: bool,
+    stretches_read: u64,
+}
+
+impl Reader<'_> {
+    /// `scanned`: what the scan found in the part.
+    fn read_part(&mut self, scan: &Scan, range: std::ops::Range<usize>, scanned: Vec<Problem>) {
+        let masked = scan.masked.get(range.clone()).unwrap_or_default();
+        let content = masked.trim();
+        let start = range.start + (masked.len() - masked.trim_start().len());
+        let span = Span { file: self.file, start: start as u32, end: (start + content.len()) as u32 };
+        let first = scan.too_deep.partition_point(|&at| at < span.start);
+        if content.is_empty() {
+            self.problems.all.extend(scanned);
+        } else if let Some(&at) = scan.too_deep.get(first).filter(|&&at| at < span.end) {
+            self.problems.all.extend(scanned);
+            self.problems.push(too_deep(Span { start: at, end: at + 1, ..span }));
+            self.items.push(Item { span, doc: self.docs.take(span.start), kind: ItemKind::Broken });
+            self.stretches_read += 1;
+        } else {
+            self.read_item(content, start, scanned);
         }
+    }
+
+    /// Again with the words that are meant, while keywords are misspelt.
+    fn read_item(&mut self, masked: &str, start: usize, scanned: Vec<Problem>) {
+        let mut masked = std::borrow::Cow::Borrowed(masked);
+        let mut misspelt = keywords::Misspelt::default();
+        let (items, found) = loop {
+            let mut items = Vec::new();
+            let mut builder = Builder::new(self.file, self.text, &masked, start, &mut self.docs);
+            builder.items(&mut items);
+            self.stretches_read += builder.stretches_read.get();
+            let found = builder.problems;
+            match misspelt.mend(&masked, start, &found) {
+                Some(mended) => masked = mended.into(),
+                None => break (items, found),
+            }
+        };
+        let mut all = misspelt.beside(found);
+        all.extend(scanned);
+        closing::find_unclosed(&masked, start, &mut all);
+        let nested = self.apart && start > 0 && self.text.as_bytes().get(start - 1) != Some(&b'\n');
+        let (kept, apart) = consequences::forget(self.text, all, nested);
+        self.apart = apart;
+        self.problems.extend(kept);
+        self.items.extend(items);
     }
 }
 
