@@ -83,6 +83,11 @@ impl Terminal {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
+    /// [`Terminal::line`], or [`Terminal::note`] for what is no output proper.
+    pub fn say(&self, beside: bool, text: &str) {
+        if beside { self.note(text) } else { self.line(text) }
+    }
+
     pub fn error(&self, failed: &Failed) {
         let color = self.color_on_stderr();
         self.note(&format!("{}: {}", paint(color, Style::Bad, "error"), failed.message));

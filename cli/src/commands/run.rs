@@ -6,10 +6,10 @@ use crate::project::Project;
 use crate::store::{block_on, failed, find, open, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::render;
-use pmflow_engine::{RunEnd, RunId, RunStatus};
+use pmflow_engine::{RunEnd, RunId, RunStatus, StepStatus};
 use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
 use pmflow_plan::{FailureClass, Money};
-use pmflow_store::Store as _;
+use pmflow_store::{StepCursor, Store as _};
 use pmflow_store_sqlite::SqliteStore;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -127,7 +127,7 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
     block_on(async {
         let store = open_existing(&project).await?;
         let run = find(&store, wanted).await?;
-        if run.status == RunStatus::Failed
+        if matches!(run.status, RunStatus::Failed | RunStatus::Suspended)
             && run.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget)
             && arguments.max_cost.is_none()
         {
@@ -205,6 +205,14 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
         terminal.note(&format!("  {at_most}"));
         return Ok(None);
     }
+    let batched: Vec<&str> =
+        priced.plan.prompts.values().filter(|prompt| prompt.batch).map(|prompt| prompt.name.as_str()).collect();
+    if !batched.is_empty() {
+        terminal.note(&format!(
+            "`mode: batch` of {}: providers' batches are not used yet; each request is sent at once, at the ordinary price",
+            batched.join(", ")
+        ));
+    }
     let spends = !priced.plan.prompts.is_empty();
     if spends {
         terminal.note(&format!("this run spends real money, {at_most}"));
@@ -263,6 +271,7 @@ async fn watch(
     match ended {
         Ok(end) => {
             let code = report(&id.to_string(), flow, &end, interrupted > 0, simulated, terminal);
+            failures(store, &id, &end, terminal).await?;
             if end.status == RunStatus::Suspended {
                 questions(store, &id, terminal).await?;
             }
@@ -275,6 +284,33 @@ async fn watch(
         }
     }
 }
+
+/// Where it failed: item, step, reason and source line of the first few failures.
+async fn failures(store: &SqliteStore, id: &RunId, end: &RunEnd, terminal: &Terminal) -> Result<()> {
+    if end.failure.is_none() && end.counters.items_failed == 0 {
+        return Ok(());
+    }
+    let map = store.plan(&store.run(id).await.map_err(failed)?.plan).await.map_err(failed)?.source_map;
+    let mut after = None;
+    let mut shown = 0;
+    for _ in 0..FAILURE_PAGES_MAX {
+        let page = store.steps(id, true, after.as_ref(), 500).await.map_err(failed)?;
+        let Some(last) = page.last() else { break };
+        after = Some(StepCursor { step: last.step.clone(), attempt: last.attempt });
+        for step in page.iter().filter(|step| step.status == StepStatus::Failed) {
+            super::show::failure(step, &map, true, terminal);
+            shown += 1;
+            if shown == FAILURES_SHOWN {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+const FAILURES_SHOWN: usize = 3;
+/// Of 500 attempts each; tries that failed and were made again stand between those that failed for good.
+const FAILURE_PAGES_MAX: usize = 20;
 
 /// What a suspended run waits for, and how to answer.
 async fn questions(store: &SqliteStore, id: &RunId, terminal: &Terminal) -> Result<()> {
@@ -307,24 +343,29 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
         count(counters.output_tokens),
         end.account.committed().to_decimal(),
     );
-    let (style, code) = match end.status {
-        RunStatus::Succeeded => (Style::Good, Code::Fine),
-        RunStatus::Suspended if interrupted => (Style::Warn, Code::Interrupted),
-        RunStatus::Suspended => (Style::Warn, Code::Fine),
-        RunStatus::Failed if end.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget) => {
-            (Style::Bad, Code::Policy)
-        }
-        RunStatus::Running | RunStatus::Failed | RunStatus::Cancelled => (Style::Bad, Code::CouldNotRun),
-    };
-    terminal.note(&format!("{} {flow}, run {id}: {spent}", terminal.paint_note(style, end.status.name())));
+    let (style, code) = outcome(end, interrupted);
+    let status = terminal.paint_note(style, &ended_as(end));
+    terminal.note(&format!("{status} {flow}, run {id}: {spent}"));
     if let Some(failure) = &end.failure {
         terminal.note(&format!("  {}", clip(&failure.message, 1000)));
     }
+    if end.account.breaches > 0 {
+        terminal.note(&format!(
+            "  {} {} billed more than was held: a fact of the price catalog does not hold, and with it the proven ceiling. \
+             pmflow show {id}",
+            terminal.paint_note(Style::Bad, "over the bound:"),
+            if end.account.breaches == 1 {
+                "1 call was".to_owned()
+            } else {
+                format!("{} calls were", count(end.account.breaches))
+            },
+        ));
+    }
     match end.status {
-        RunStatus::Suspended => terminal.note(&format!("  go on with: pmflow run --resume {id}")),
-        RunStatus::Failed if code == Code::Policy => {
+        RunStatus::Failed | RunStatus::Suspended if is_budget(end) => {
             terminal.note(&format!("  with a higher limit: pmflow run --resume {id} --max-cost DOLLARS"))
         }
+        RunStatus::Suspended => terminal.note(&format!("  go on with: pmflow run --resume {id}")),
         RunStatus::Failed => terminal.note(&format!("  see pmflow show {id} --failed; once mended: pmflow run --resume {id}")),
         _ if counters.outputs > 0 => terminal.note("  its outputs: pmflow outputs"),
         _ => {}
@@ -334,6 +375,40 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
             .note(&format!("  {} failed and were left out: pmflow show {id} --failed", plural(counters.items_failed, "item")));
     }
     code
+}
+
+fn is_budget(end: &RunEnd) -> bool {
+    end.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget)
+}
+
+/// A run whose items all failed did what its flow says (`on_error`), and yet nothing that anybody wanted: it is no success to a
+/// script.
+fn outcome(end: &RunEnd, interrupted: bool) -> (Style, Code) {
+    let nothing_done = end.counters.items_failed > 0 && end.counters.items_done == 0;
+    match end.status {
+        RunStatus::Suspended if interrupted => (Style::Warn, Code::Interrupted),
+        RunStatus::Failed | RunStatus::Suspended if is_budget(end) => (Style::Bad, Code::Policy),
+        RunStatus::Running | RunStatus::Failed | RunStatus::Cancelled => (Style::Bad, Code::CouldNotRun),
+        RunStatus::Succeeded if nothing_done => (Style::Bad, Code::CouldNotRun),
+        RunStatus::Succeeded | RunStatus::Suspended if end.account.breaches > 0 => (Style::Bad, Code::Policy),
+        RunStatus::Succeeded if end.counters.items_failed == 0 => (Style::Good, Code::Fine),
+        RunStatus::Succeeded | RunStatus::Suspended => (Style::Warn, Code::Fine),
+    }
+}
+
+/// `succeeded`, or `succeeded with 3 of 10 items failed`.
+fn ended_as(end: &RunEnd) -> String {
+    let counters = &end.counters;
+    let all = counters.items_done + counters.items_failed;
+    match (end.status, counters.items_failed, counters.items_done) {
+        (RunStatus::Succeeded, 0, _) => end.status.name().to_owned(),
+        (RunStatus::Succeeded, failed, 0) => format!(
+            "ended with {} failed",
+            if failed == 1 { "its only item".to_owned() } else { format!("all {} items", count(failed)) }
+        ),
+        (RunStatus::Succeeded, failed, _) => format!("succeeded with {} of {} items failed", count(failed), count(all)),
+        (status, ..) => status.name().to_owned(),
+    }
 }
 
 pub fn host_failed(error: HostError) -> Failed {

@@ -77,7 +77,7 @@ async fn page(
         terminal.line(&format!("\n{}", terminal.paint(Style::Strong, "What failed")));
     }
     for step in &failures {
-        failure(step, map, terminal);
+        failure(step, map, false, terminal);
     }
     for item in store.failed_items(&run.id, None, 10).await.map_err(failed)? {
         let said = item.failure.as_ref().map_or("", |failure| failure.message.as_str());
@@ -152,12 +152,14 @@ fn row(step: &StoredStep) -> Vec<String> {
     ]
 }
 
-fn failure(step: &StoredStep, map: &SourceMap, terminal: &Terminal) {
+/// Which step of which item failed, where it stands, and why. `beside`: on standard error.
+pub fn failure(step: &StoredStep, map: &SourceMap, beside: bool, terminal: &Terminal) {
     let Some(failure) = &step.failure else { return };
     let place = map.places.get(&step.place).map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
-    let place = place.map(|place| terminal.paint(Style::Quiet, &format!("  at {place}"))).unwrap_or_default();
-    terminal.line(&format!("  {}#{} {}{place}", step.step, step.attempt, step.status.name()));
-    terminal.line(&format!("    {}", failure.message));
+    let quiet = |text: &str| if beside { terminal.paint_note(Style::Quiet, text) } else { terminal.paint(Style::Quiet, text) };
+    let place = place.map(|place| quiet(&format!("  at {place}"))).unwrap_or_default();
+    terminal.say(beside, &format!("  {}#{} {}{place}", step.step, step.attempt, step.status.name()));
+    terminal.say(beside, &format!("    {}", clip(&failure.message, 1000)));
 }
 
 async fn json_page(

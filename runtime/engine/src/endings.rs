@@ -19,8 +19,9 @@ impl<'a> Turn<'a> {
         match &at.step.kind {
             StepKind::For(each) => match self.yielded(path, each) {
                 Ok(yielded) => {
-                    self.end_instance(path, InstanceStatus::Done, None, yielded, None);
-                    self.item_ended(&at, true);
+                    if let Some(item) = self.end_instance(path, InstanceStatus::Done, None, yielded, None) {
+                        self.item_ended(&at, &item, true);
+                    }
                 }
                 Err(failure) => {
                     self.record_item(&at, path, failure.clone());
@@ -79,13 +80,13 @@ impl<'a> Turn<'a> {
         let Some(parent) = instance.parent.clone() else { return };
         let input = instance.bindings.get(&each.variable).cloned().filter(|_| status == InstanceStatus::Quarantined);
         self.end_below(path);
-        self.end_instance(path, status, Some(failure), None, input);
-        if let Some(at) = self.locate(&parent.instance, &parent.step) {
-            self.item_ended(&at, false);
+        let item = self.end_instance(path, status, Some(failure), None, input);
+        if let (Some(at), Some(item)) = (self.locate(&parent.instance, &parent.step), item) {
+            self.item_ended(&at, &item, false);
         }
     }
 
-    fn below(&self, path: &Path) -> impl Iterator<Item = &Instance> {
+    pub fn below(&self, path: &Path) -> impl Iterator<Item = &Instance> {
         let path = path.clone();
         let near = self.state.instances.range(path.clone()..).map(|(_, instance)| instance);
         let prefix = path.clone();
@@ -114,13 +115,14 @@ impl<'a> Turn<'a> {
         failure: Option<Failure>,
         yielded: Option<Value>,
         input: Option<Value>,
-    ) {
+    ) -> Option<Instance> {
         self.close_approvals(path);
-        self.state.instances.remove(path);
+        let ended = self.state.instances.remove(path);
         self.state.queue.retain(|_, (instance, _)| instance != path);
         self.forget(path);
         let end = InstanceEnd { path: path.clone(), status, failure, yielded, input, ended_at: self.now };
         self.writes.push(Write::EndInstance(end));
+        ended
     }
 
     fn close_approvals(&mut self, path: &Path) {

@@ -1,6 +1,7 @@
 //! Failures that the engine itself finds.
 
 use crate::Path;
+use pmflow_ledger::Account;
 use pmflow_plan::{Failure, FailureClass, Money};
 
 pub(crate) fn expression(what: &str, reason: impl std::fmt::Display) -> Failure {
@@ -47,6 +48,24 @@ pub(crate) fn budget(prompt: &str, hold: Option<Money>, left: Option<Money>) -> 
     Failure::not_sent(
         FailureClass::Budget,
         format!("`{prompt}` may cost {asked} and {left} of the run's budget is left; raise the budget and resume the run"),
+    )
+}
+
+/// The run's only limit is its ceiling, and calls of unknown outcome or made again have used it up.
+pub(crate) fn ceiling(prompt: &str, hold: Option<Money>, account: &Account) -> Failure {
+    let asked = hold.map_or_else(|| "an amount beyond all numbers".to_owned(), |hold| hold.to_string());
+    let left = account.available().unwrap_or(Money::ZERO);
+    let unknown = match account.unknown {
+        Money::ZERO => String::new(),
+        unknown => format!(" ({unknown} of it is for calls whose outcome nobody knows)"),
+    };
+    Failure::not_sent(
+        FailureClass::Budget,
+        format!(
+            "`{prompt}` may cost {asked} and {left} of the run's proven ceiling is left{unknown}; calls that are made again \
+             after a crash or a failure count as well. Nothing above the ceiling is sent unless you allow it: resume the run \
+             with a higher limit"
+        ),
     )
 }
 

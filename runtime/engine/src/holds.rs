@@ -94,11 +94,18 @@ impl<'a> Turn<'a> {
     }
 
     /// No model of the chain can ever be paid below the limit: the run stops, or is suspended, as the flow says. The
-    /// step stays as it is, so that a raised limit lets it go on.
+    /// step stays as it is, so that a raised limit lets it go on. The proven ceiling suffices for every run that nothing
+    /// breaks into: only calls that were lost, or made again after a resume, can use it up, and then a person decides.
     fn refuse(&mut self, prompt: &Prompt, asked: Option<Money>) {
-        let failure = failures::budget(&prompt.name, asked, self.state.account.available());
-        let on_exceed = self.plan.flows.get(&self.plan.flow).map(|flow| flow.settings.budget.on_exceed);
-        self.end_with(match on_exceed {
+        let account = &self.state.account;
+        let budget = self.plan.flows.get(&self.plan.flow).map(|flow| &flow.settings.budget);
+        if account.limit.is_some() && account.limit == self.plan.ceiling && budget.and_then(|budget| budget.run) != account.limit
+        {
+            let failure = failures::ceiling(&prompt.name, asked, account);
+            return self.end_with(Ending::Suspended { failure: Some(failure) });
+        }
+        let failure = failures::budget(&prompt.name, asked, account.available());
+        self.end_with(match budget.map(|budget| budget.on_exceed) {
             Some(OnExceed::Suspend) => Ending::Suspended { failure: Some(failure) },
             _ => Ending::Failed { failure },
         });

@@ -166,6 +166,8 @@ fn instance(row: InstanceRow) -> Result<Instance, RecoverError> {
         memory,
         bindings,
         external: BTreeSet::new(),
+        asleep: false,
+        stirred: false,
     })
 }
 
@@ -202,7 +204,7 @@ fn check(plan: &Plan, state: &State) -> Result<(), RecoverError> {
 /// What is not stored because it follows from the rest.
 fn rebuild(state: &mut State) {
     let mut waiting: Vec<(Parent, u64, Path)> = Vec::new();
-    let mut running: Vec<Parent> = Vec::new();
+    let mut started: Vec<(Option<Parent>, Path)> = Vec::new();
     for instance in state.instances.values() {
         for (local, entry) in &instance.memory.steps {
             state.in_flight += u64::from(entry.state.in_flight());
@@ -216,8 +218,7 @@ fn rebuild(state: &mut State) {
             (Some(parent), InstanceStatus::Waiting) => {
                 waiting.push((parent.clone(), instance.index, instance.path.clone()));
             }
-            (Some(parent), _) => running.push(parent.clone()),
-            (None, _) => {}
+            (parent, _) => started.push((parent.clone(), instance.path.clone())),
         }
     }
     for (parent, index, path) in waiting {
@@ -229,10 +230,17 @@ fn rebuild(state: &mut State) {
             }
         }
     }
-    for parent in running {
-        let found = state.instances.get_mut(&parent.instance).and_then(|instance| instance.loop_mut(&parent.step));
-        if let Some(each) = found {
-            each.running += 1;
+    // Those below come first: whether a loop or a call sleeps depends on them.
+    for (parent, path) in started.into_iter().rev() {
+        let asleep = state.instances.get(&path).is_some_and(|instance| !state.works(instance));
+        if let Some(instance) = state.instances.get_mut(&path) {
+            instance.asleep = asleep;
+        }
+        let around = parent.and_then(|parent| state.instances.get_mut(&parent.instance)?.loop_mut(&parent.step));
+        match around {
+            Some(each) if asleep => each.sleeping += 1,
+            Some(each) => each.running += 1,
+            None => {}
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Run {
 /// What a run is given besides its plan and its input.
 #[derive(Clone, Default)]
 pub struct RunOptions {
-    /// The user's own limit (`--max-cost`); the lower of it and the flow's budget holds.
+    /// The user's own limit (`--max-cost`); the lowest of it, the flow's budget and the plan's proven ceiling holds.
     pub budget_override: Option<Money>,
     /// Counts tokens where an answer has a bound in tokens; without it such bounds are not checked. It must give the
     /// same count for the same text, always.
@@ -49,7 +49,8 @@ impl Run {
             Some(flow) => parameters(&tools.context(&plan), flow, &input, now),
             None => Err(failures::missing("flow", &plan.flow)),
         };
-        let limit = flow.and_then(|flow| flow.settings.budget.run).into_iter().chain(options.budget_override).min();
+        let limit = flow.and_then(|flow| flow.settings.budget.run);
+        let limit = [limit, options.budget_override, plan.ceiling].into_iter().flatten().min();
         let state = State::new(&plan, plan_id, id, limit, now);
         let mut run = Run { plan, tools, state };
         let transition = run.turn(now, |turn| turn.begin(parameters));
@@ -234,6 +235,8 @@ impl Turn<'_> {
             memory,
             bindings: BTreeMap::new(),
             external: BTreeSet::new(),
+            asleep: false,
+            stirred: false,
         };
         // It may be done before this transition ends, and its row has to be there to end.
         self.writes.push(Write::PutInstance(instance.row()));

@@ -76,6 +76,10 @@ pub(crate) struct Instance {
     pub bindings: BTreeMap<String, Value>,
     /// Bindings that have rows of their own.
     pub external: BTreeSet<String>,
+    /// Only a clock or a person can go on with it, so it takes no place in its loop. Rebuilt by a recovery.
+    pub asleep: bool,
+    /// Asleep, and could go on as soon as there is a place for it.
+    pub stirred: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,6 +271,12 @@ pub(crate) struct LoopState {
     /// Started and not ended; rebuilt by a recovery.
     #[serde(skip)]
     pub running: u64,
+    /// Started, and only a clock or a person can go on with them; rebuilt by a recovery.
+    #[serde(skip)]
+    pub sleeping: u64,
+    /// Of these, those that could go on and have no place, by position; rebuilt by a recovery.
+    #[serde(skip)]
+    pub ready: BTreeMap<u64, Path>,
     /// Admitted and not started, by position; rebuilt by a recovery.
     #[serde(skip)]
     pub waiting: BTreeMap<u64, Path>,

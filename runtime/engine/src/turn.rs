@@ -243,8 +243,11 @@ impl<'a> Turn<'a> {
         if instance.status == InstanceStatus::Running && !self.halted(path) {
             match self.scope(instance) {
                 Some(scope) => {
-                    if self.advance_block(path, &scope) && !self.halted(path) {
-                        self.complete(path);
+                    if self.rouse(path) {
+                        if self.advance_block(path, &scope) && !self.halted(path) {
+                            self.complete(path);
+                        }
+                        self.doze(path);
                     }
                 }
                 None => self.fail_instance(path, crate::failures::damaged_plan(path)),

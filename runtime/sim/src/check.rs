@@ -16,6 +16,7 @@ pub fn check(simulation: &Simulation, plan: &Plan, limit: Option<Money>) -> Vec<
         return wrong;
     };
     wrong.extend(check_ledger(&simulation.rows.ledger, &run.account, limit));
+    wrong.extend(check_billed(simulation, &run.account));
     wrong.extend(check_end(simulation, run.status));
     wrong.extend(check_attempts(simulation, plan));
     wrong
@@ -56,6 +57,17 @@ fn check_ledger(ledger: &[LedgerRow], stored: &Account, limit: Option<Money>) ->
         wrong.push(format!("still held: {:?}", open.keys().collect::<Vec<_>>()));
     }
     wrong
+}
+
+/// What the providers bill, lost answers included, is never more than what the run counts as spent, and so never more than
+/// its limit, as long as no provider bills more than the bounds that it was sent.
+fn check_billed(simulation: &Simulation, account: &Account) -> Vec<String> {
+    let seen = &simulation.seen;
+    let limit = account.limit.unwrap_or(Money::from_pico(i128::MAX));
+    if seen.over_hold > 0 || (seen.billed <= account.committed() && seen.billed <= limit) {
+        return Vec::new();
+    }
+    vec![format!("{} was billed, {} is accounted for, the limit is {:?}", seen.billed, account.committed(), account.limit)]
 }
 
 fn check_end(simulation: &Simulation, status: RunStatus) -> Vec<String> {

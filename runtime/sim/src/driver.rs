@@ -2,11 +2,11 @@
 
 use crate::faults::{Boundary, Faults};
 use crate::rows::Rows;
-use crate::world::World;
+use crate::world::{ModelAnswer, World};
 use pmflow_engine::stream::Passage;
-use pmflow_engine::{Command, Event, Path, Pull, Row, Run, RunEnd, RunId, RunOptions, Time, Transition};
+use pmflow_engine::{Command, Event, ModelCall, Path, Pull, Row, Run, RunEnd, RunId, RunOptions, Time, Transition};
 use pmflow_plan::eval::Context;
-use pmflow_plan::{Plan, PlanId, Value};
+use pmflow_plan::{Failure, Money, Plan, PlanId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,6 +37,11 @@ pub struct Seen {
     pub crashes: u64,
     /// How often a call of a model was under way when the process ended, by step.
     pub lost: BTreeMap<Path, u64>,
+    /// What the providers really bill: whatever was sent, whether its answer was ever heard or not. Failures that prove
+    /// nothing are billed in full.
+    pub billed: Money,
+    /// Calls that were billed more than their hold, against all promises.
+    pub over_hold: u64,
     pub end: Option<RunEnd>,
     pub live_instances_max: usize,
     pub violations: Vec<String>,
@@ -239,6 +244,7 @@ impl Simulation {
                 self.check_call(&call.call.step);
                 self.check_held(&call);
                 let reply = world.call_model(&call);
+                self.bill(&call, &reply.answer);
                 let event = match reply.answer {
                     Ok(answer) => {
                         *self.seen.paid.entry(call.call.step.clone()).or_default() += 1;
@@ -317,6 +323,21 @@ impl Simulation {
             Command::RunEnded(end) => self.seen.end = Some(end),
             _ => {}
         }
+    }
+
+    fn bill(&mut self, call: &ModelCall, answer: &Result<ModelAnswer, Failure>) {
+        let day = i32::try_from(self.clock.div_euclid(86_400_000_000)).unwrap_or(0);
+        let price = match (answer, self.plan.models.get(&call.model)) {
+            (Ok(answer), Some(model)) => {
+                let cached = answer.usage.cache_read_tokens.unwrap_or(0) + answer.usage.cache_write_tokens.unwrap_or(0);
+                let input_max = call.input_tokens_max.saturating_sub(cached);
+                model.price_usage(&answer.usage, day, input_max, call.output_tokens_max).unwrap_or(call.hold)
+            }
+            (Err(failure), _) if failure.billing != pmflow_plan::Billing::Unknown => Money::ZERO,
+            _ => call.hold,
+        };
+        self.seen.over_hold += u64::from(price > call.hold);
+        self.seen.billed = self.seen.billed.checked_add(price).unwrap_or(self.seen.billed);
     }
 
     fn check_call(&mut self, step: &Path) {

@@ -206,3 +206,13 @@ fn a_limit_that_is_too_small_can_be_raised() {
     ends(&folder.pmflow("show last"), 0, &["limit $1.00"]);
     assert_eq!(folder.pmflow("outputs --format jsonl").out.lines().count(), 8);
 }
+
+/// The end line says how many items failed, and the lines below it which, at which step and where that stands.
+#[test]
+fn failed_items_are_named_with_their_step_and_line() {
+    let folder = small("content-moderation");
+    let all = folder.pmflow("run moderation.pmflow --simulate refusal=100%");
+    ends(&all, 3, &["ended with all 10 items failed", "moderation/", "  at moderation.pmflow:", "declined to answer"]);
+    let some = folder.pmflow("run moderation.pmflow --simulate refusal=40% --approvals approve");
+    ends(&some, 0, &["succeeded with", "of 10 items failed", "  at moderation.pmflow:"]);
+}

@@ -55,6 +55,20 @@ impl Check<'_> {
     }
 }
 
+impl Expr {
+    /// All names of variables in it, those that a lambda or a template binds itself included.
+    pub fn variables(&self) -> BTreeSet<&str> {
+        let (mut open, mut names) = (vec![Open::Expr(self)], BTreeSet::new());
+        while let Some(part) = open.pop() {
+            if let Open::Expr(Expr::Var(name)) = part {
+                names.insert(name.as_str());
+            }
+            parts_of(part, &mut open);
+        }
+        names
+    }
+}
+
 fn parts_of<'a>(part: Open<'a>, parts: &mut Vec<Open<'a>>) {
     match part {
         Open::Expr(expr) => parts_of_expression(expr, parts),

@@ -9,6 +9,7 @@ use crate::retry::Next;
 use crate::state::{Arm, Instance, LoopState, Memory, Parent, STATE_FORMAT, StepState};
 use crate::step_records::Detail;
 use crate::steps::backoff_purpose;
+use crate::steps::sleep::SLEEPING_MAX;
 use crate::stream::{Passage, Stages};
 use crate::turn::{At, Turn};
 use crate::write::{InstanceStatus, StepRow, StepStatus};
@@ -37,7 +38,8 @@ impl<'a> Turn<'a> {
             return;
         }
         let Some(state) = self.loop_state(at) else { return };
-        let idle = state.running == 0 && state.waiting.is_empty() && state.admitting.is_empty() && !state.pulling;
+        let idle =
+            state.running == 0 && state.sleeping == 0 && state.waiting.is_empty() && state.admitting.is_empty() && !state.pulling;
         if !(idle && state.exhausted && !state.gathering && state.backoff.is_none()) {
             return;
         }
@@ -71,6 +73,14 @@ impl<'a> Turn<'a> {
             let Some(instance) = self.state.instances.get_mut(&at.instance) else { return };
             let Some(state) = instance.loop_mut(&at.local) else { return };
             if state.running >= concurrency {
+                return;
+            }
+            if let Some((_, path)) = state.ready.pop_first() {
+                state.wake_one();
+                self.awaken(&path);
+                continue;
+            }
+            if state.sleeping >= SLEEPING_MAX {
                 return;
             }
             let Some((_, path)) = state.waiting.pop_first() else { return };
@@ -319,6 +329,8 @@ impl<'a> Turn<'a> {
             memory,
             bindings: BTreeMap::from([(each.variable.clone(), value)]),
             external: BTreeSet::new(),
+            asleep: false,
+            stirred: false,
         };
         self.writes.push(Write::InsertInstance(instance.row()));
         self.state.instances.insert(path, instance);
@@ -377,9 +389,14 @@ impl<'a> Turn<'a> {
     }
 
     /// An item ended; its instance is gone.
-    pub fn item_ended(&mut self, at: &At<'a>, done: bool) {
+    pub fn item_ended(&mut self, at: &At<'a>, item: &Instance, done: bool) {
         let Some(StepState::Loop(state)) = self.step_state(at) else { return };
-        state.running = state.running.saturating_sub(1);
+        if item.asleep {
+            state.sleeping = state.sleeping.saturating_sub(1);
+            state.ready.remove(&item.index);
+        } else {
+            state.running = state.running.saturating_sub(1);
+        }
         match done {
             true => state.done += 1,
             false => state.failed += 1,

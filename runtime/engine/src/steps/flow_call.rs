@@ -64,6 +64,8 @@ impl<'a> Turn<'a> {
             memory,
             bindings: BTreeMap::new(),
             external: BTreeSet::new(),
+            asleep: false,
+            stirred: false,
         };
         // It may be done before this transition ends, and its row has to be there to end.
         self.writes.push(Write::PutInstance(instance.row()));

@@ -7,6 +7,7 @@ mod flow_call;
 mod operation;
 mod output;
 mod prompt;
+pub(crate) mod sleep;
 mod source;
 mod wait;
 

@@ -10,7 +10,7 @@ use crate::turn::{At, Turn};
 use crate::write::StepStatus;
 use crate::{Command, Pull, ResolvedSource, Row};
 use pmflow_plan::{Failure, Source, SourceFrom, Stage, StepKind, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Of one pull, where the author says nothing.
@@ -116,12 +116,18 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The stages of a loop with all that they may name.
+    /// The stages of a loop with what they name.
     pub fn stages(&self, at: &At<'a>, stages: &[Stage]) -> Stages {
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for stage in stages {
+            if let Stage::Filter(lambda) | Stage::Map(lambda) = stage {
+                names.extend(lambda.body.variables());
+            }
+        }
         let mut variables = BTreeMap::new();
         let mut next = self.state.instances.get(&at.instance);
-        while let Some(instance) = next.filter(|_| !stages.is_empty()) {
-            for (name, value) in &instance.bindings {
+        while let Some(instance) = next.filter(|_| !names.is_empty()) {
+            for (name, value) in instance.bindings.iter().filter(|(name, _)| names.contains(name.as_str())) {
                 variables.entry(name.clone()).or_insert_with(|| value.clone());
             }
             next = instance.surrounding().and_then(|path| self.state.instances.get(path));

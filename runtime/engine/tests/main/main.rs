@@ -1,6 +1,8 @@
 //! Runs driven by hand, event by event.
 
+mod blocks;
 mod calls;
 mod control;
 mod items;
+mod sleep;
 mod table;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Seeds that failed once: a limit raised on a run that had ended sent calls at once (0); a failing instance was not looked
 /// at again when its last call was put off (29); a loop's pull could not be derived as it was sent (268). Pauses that come
-/// late (71, 229, 1409).
-const KEPT_SEEDS: &[u64] = &[0, 29, 71, 229, 268, 1409];
+/// late (71, 229, 1409). A pull named variables that its stages do not read (581).
+const KEPT_SEEDS: &[u64] = &[0, 29, 71, 229, 268, 581, 1409];
 const SEEDS: u64 = 2_000;
 const THREADS: u64 = 4;
 const NOW: i64 = 1_800_000_000_000_000;
@@ -58,8 +58,31 @@ fn run_seed(seed: u64) -> (u64, u64, bool) {
     let tight = Money::from_pico(1_000_000_000 + i128::from(seed % 7) * 300_000_000);
     let breach = if seed.is_multiple_of(2) { 20 } else { 0 };
     one(&made, seed, Troubles { greedy: 60, breach, ..troubles }, Faults::seeded(seed + 1), Some(tight));
+    under_its_ceiling(&made, seed, tight);
     interrupted(&made, seed, troubles);
     (stormy.seen.crashes, stormy.rows.done.len() as u64, calm.run.status() == RunStatus::Succeeded)
+}
+
+/// Greedy models and crashes against a ceiling that is only just enough: what is sent again never goes above it, and the
+/// run is suspended rather than that.
+fn under_its_ceiling(made: &Made, seed: u64, ceiling: Money) {
+    let mut plan = made.plan.clone();
+    plan.ceiling = Some(ceiling);
+    let (plan, mut world) = (Arc::new(plan), world(made, seed, Troubles { greedy: 90, ..Troubles::default() }));
+    let options = RunOptions::default();
+    let mut simulation = simulate(&plan, Value::None, options, &mut world, Faults::seeded(seed + 2), NOW);
+    let wrong = check(&simulation, &plan, Some(ceiling));
+    assert!(wrong.is_empty(), "{}\nseed {seed}, under its ceiling: {wrong:#?}", outline(&plan));
+    assert!(simulation.seen.billed <= ceiling, "seed {seed}: {} was billed", simulation.seen.billed);
+    if simulation.run.status() == RunStatus::Suspended {
+        simulation.send(Event::LimitRaised { limit: Money::parse("1000").expect("an amount") }, &mut world);
+        simulation.seen.paid.clear();
+        simulation.seen.lost.clear();
+        simulation.send(Event::ResumeRequested, &mut world);
+        let wrong = check(&simulation, &plan, Some(ceiling));
+        assert!(wrong.is_empty(), "seed {seed}, with a raised limit: {wrong:#?}");
+        assert_ne!(simulation.run.status(), RunStatus::Suspended, "seed {seed}");
+    }
 }
 
 /// A cancel or a pause at some moment, in the middle of everything.
