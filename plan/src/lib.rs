@@ -5,6 +5,7 @@
 //! environment or a socket.
 
 pub mod canonical;
+pub mod columns;
 pub mod eval;
 pub mod expr;
 pub mod failure;

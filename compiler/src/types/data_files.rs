@@ -127,7 +127,15 @@ impl Checker<'_> {
                 let text = decoded(&head, encoding.as_deref());
                 self.csv_row(&text, path, span, (*delimiter, *quote, *header), declared)
             }
-            FileFormat::Json => self.json_row(&json_values(&decoded(&head, None), whole), path, span, declared),
+            FileFormat::Json => {
+                let text = decoded(&head, None);
+                if whole && let Some(reason) = no_json(&text) {
+                    let problem = Problem::new("E0902", span, format!("`{path}` is no JSON: {reason}"));
+                    self.report(problem.help("correct the file: it holds one list, `[ … ]`, with a `,` between its rows"));
+                    return declared.unwrap_or(Ty::Error);
+                }
+                self.json_row(&json_values(&text, whole), path, span, declared)
+            }
             FileFormat::Jsonl => {
                 let text = decoded(&head, None);
                 let lines: Vec<serde_json::Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
@@ -151,7 +159,7 @@ impl Checker<'_> {
             return declared.unwrap_or(Ty::Error);
         }
         let names: Vec<EcoString> = match header {
-            true => column_names(&fields),
+            true => pmflow_plan::columns::field_names(&fields).into_iter().map(EcoString::from).collect(),
             false => (1..=fields.len()).map(|position| ecow::eco_format!("column_{position}")).collect(),
         };
         match declared {
@@ -259,39 +267,16 @@ fn first_record(text: &str, delimiter: char, quote: Option<char>) -> Vec<String>
     fields
 }
 
-/// Columns as fields: a name that is none gets `_` for what a name cannot hold; a repeated one gets a number.
-pub(crate) fn column_names(header: &[String]) -> Vec<EcoString> {
-    let mut names: Vec<EcoString> = Vec::new();
-    let mut taken: std::collections::HashSet<EcoString> = std::collections::HashSet::new();
-    for (position, written) in header.iter().enumerate() {
-        let trimmed = written.trim();
-        let mut name: String = if is_identifier(trimmed) {
-            trimmed.to_string()
-        } else {
-            let replaced =
-                trimmed.to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect::<String>();
-            let replaced = replaced.trim_matches('_').to_string();
-            match replaced.chars().next() {
-                None => format!("column_{}", position + 1),
-                Some(first) if first.is_numeric() => format!("column_{replaced}"),
-                Some(_) => replaced,
-            }
-        };
-        let base = name.clone();
-        let mut count = 1;
-        while taken.contains(name.as_str()) {
-            count += 1;
-            name = format!("{base}_{count}");
-        }
-        taken.insert(name.as_str().into());
-        names.push(name.into());
-    }
-    names
-}
-
-fn is_identifier(text: &str) -> bool {
-    let mut chars = text.chars();
-    chars.next().is_some_and(|first| first.is_alphabetic() || first == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+/// What is wrong with it and where, when the whole text is not JSON.
+fn no_json(text: &str) -> Option<String> {
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err().filter(|_| !text.trim().is_empty())?;
+    let said = error.to_string();
+    let what = said.split(" at line ").next().unwrap_or_default();
+    let what = match what {
+        "expected `,` or `]`" => "a `,` is missing before the row that begins here",
+        other => other,
+    };
+    Some(format!("line {}, column {}: {what}", error.line(), error.column()))
 }
 
 /// The elements of a list, as many as the beginning of a file holds.

@@ -127,6 +127,47 @@ fn bad_rows_are_told_with_their_line() {
     );
 }
 
+/// Otherwise it would take every row below it, and nobody would know.
+#[test]
+fn a_quote_that_is_never_closed_costs_its_own_row() {
+    let bad = "the quote that opens here is never closed, so it would take the rest of the file with it; close it, or declare \
+               `quote: none` where quotes mean nothing";
+    let text = "name,age\nÄnn,40\n\"two\nlines\",\"7\nBob,\n";
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide_skipping = FileFormat::Csv {
+        delimiter: ',',
+        quote: Some('"'),
+        header: true,
+        on_bad_row: BadRow::Skip,
+        encoding: Some("utf-16le".into()),
+    };
+    for (content, format) in [(text.as_bytes(), skipping()), (&wide, wide_skipping)] {
+        assert_eq!(read(content, &format, &row()), format!("{ANN_AND_BOB}line 4: {bad}\n"));
+    }
+    let failed = |content: &[u8]| read(content, &csv(), &row());
+    assert_eq!(failed(text.as_bytes()), format!("`FILE`, line 4: {bad}; correct the file, or read it with `on_bad_row: skip`"));
+    assert!(failed(b"name,age\nAnn,1\nBob,\"2").contains("line 3: the quote that opens here"));
+    assert!(failed(b"name,age\n\"").contains("line 2: the quote that opens here"));
+    assert_eq!(failed(b"name,\"age\nAnn,1\n"), format!("`FILE`, line 1: {bad}"));
+    let mut huge = b"name,age\n\"Ann,1\n".to_vec();
+    huge.extend(b"Bob,2\n".repeat(3 << 20));
+    assert!(failed(&huge).contains("line 2: the quote that opens here"));
+    for closed in [&b"name,age\n\"Ann\",\"1\""[..], b"name,age\nAnn,1\n\n\n", b"name,age\nA\"nn,1", b"name,age\n\"A\"\"\",1\r\n"]
+    {
+        assert!(failed(closed).starts_with('{'), "{}", failed(closed));
+    }
+}
+
+/// As the compiler calls them.
+#[test]
+fn columns_of_one_name_are_numbered() {
+    let field = |name: &str| Field { name: name.into(), ty: Type::text(), doc: None };
+    let row = Type::Record(vec![field("a"), field("a_2"), field("company_size")]);
+    let rows = "{\"a\":\"1\",\"a_2\":\"2\",\"company_size\":\"3\"}\n";
+    assert_eq!(read(b"a,a,Company Size\n1,2,3\n", &csv(), &row), rows);
+    assert_eq!(read(b"a,a\n1,2\n", &csv(), &Type::Json), "{\"a\":\"1\",\"a_2\":\"2\"}\n");
+}
+
 #[test]
 fn a_row_that_is_too_long_is_passed_over_in_bounded_memory() {
     let mut content = b"name,age\nAnn,1\n\"".to_vec();
@@ -153,7 +194,16 @@ fn files_that_are_not_what_was_declared() {
         (b"{}", FileFormat::Json, "`FILE` is no JSON array; rows are the elements of one array, `[ \u{2026} ]`"),
         (b"[{\"name\":\"a\"}", FileFormat::Json, "`FILE`, line 1: the array is cut off; its closing `]` or a row is missing"),
         (b"[{\"name\":\"a\"},]", FileFormat::Json, "`FILE`, line 1: the array is cut off; its closing `]` or a row is missing"),
-        (b"[{\"name\":\"a\"} {}]", FileFormat::Json, "`FILE`, line 1: not JSON: trailing characters; correct the file"),
+        (
+            b"[{\"name\":\"a\"} {}]",
+            FileFormat::Json,
+            "`FILE`, line 1: a `,` is missing before the row that begins here; correct the file",
+        ),
+        (
+            b"[\n{\"name\":\n\"a\"}\n{}]",
+            FileFormat::Json,
+            "`FILE`, line 4: a `,` is missing before the row that begins here; correct the file",
+        ),
         (b"[]\n1", FileFormat::Json, "`FILE`, line 2: something follows the array"),
         (b"[\n{\"name\":1}]", FileFormat::Json, "`FILE`, line 2: `name`: expected a text, found the int 1; correct the file"),
         (

@@ -19,12 +19,26 @@ pub(super) struct CsvRows {
     ends: Vec<usize>,
     /// How many cells a row has.
     width: Option<usize>,
+    builder: ReaderBuilder,
+    /// As declared.
+    encoding: Option<String>,
+    /// Rows read since the beginning of the file, the header too.
+    rows: u64,
 }
 
 /// How reading one row ended.
 enum Outcome {
-    Row { line: u64, cells: usize },
-    TooLong { line: u64 },
+    Row {
+        line: u64,
+        cells: usize,
+    },
+    TooLong {
+        line: u64,
+    },
+    /// A quote that opens on this line is never closed; the rows below it come next.
+    Unclosed {
+        line: u64,
+    },
     End,
 }
 
@@ -41,7 +55,8 @@ impl CsvRows {
         };
         let reader = builder.build();
         let input = Input::open(path, encoding.as_deref(), 0)?;
-        let mut rows = CsvRows { input, reader, cells: vec![0; 4 << 10], ends: vec![0; 64], width: None };
+        let (cells, ends, encoding) = (vec![0; 4 << 10], vec![0; 64], encoding.clone());
+        let mut rows = CsvRows { input, reader, cells, ends, width: None, builder, encoding, rows: 0 };
         let first = rows.first_row(path)?;
         let width = first.as_ref().map_or(0, Vec::len);
         if first.is_some() || *header {
@@ -49,7 +64,7 @@ impl CsvRows {
             row_type.bind_columns(path, names, width)?;
             rows.width = Some(width);
         }
-        rows.go_to(path, encoding.as_deref(), builder.build(), *header, start)?;
+        rows.go_to(path, *header, start)?;
         Ok(rows)
     }
 
@@ -58,6 +73,7 @@ impl CsvRows {
         match self.read(path)? {
             Outcome::End => Ok(None),
             Outcome::TooLong { line } => Err(failure(path, format!("line {line}: {}", too_long()))),
+            Outcome::Unclosed { line } => Err(failure(path, format!("line {line}: {UNCLOSED}"))),
             Outcome::Row { line, cells } => {
                 let text = self.text(cells).map_err(|reason| failure(path, format!("line {line}: {reason}")))?;
                 Ok(Some(self.split(text, cells).map(str::to_owned).collect()))
@@ -66,20 +82,28 @@ impl CsvRows {
     }
 
     /// From behind the first row to where the rows, or the rest of them, begin.
-    fn go_to(&mut self, path: &Path, encoding: Option<&str>, fresh: Reader, header: bool, start: &Cursor) -> Result<(), Failure> {
+    fn go_to(&mut self, path: &Path, header: bool, start: &Cursor) -> Result<(), Failure> {
         let at_header = header && start.row == 0;
         if at_header || (start.row == 0 && self.width.is_none()) {
             return Ok(());
         }
-        let by_offset = start.row > 0 && self.input.is_utf8();
-        self.input = Input::open(path, encoding, if by_offset { start.offset } else { 0 })?;
-        self.reader = fresh;
-        if by_offset {
-            self.reader.set_line(start.line);
-            return Ok(());
+        if start.row > 0 && self.input.is_utf8() {
+            return self.reopen(path, start.offset, start.line);
         }
-        let again = start.row + u64::from(header);
-        for _ in 0..again {
+        self.read_again(path, start.row + u64::from(header))
+    }
+
+    fn reopen(&mut self, path: &Path, offset: u64, line: u64) -> Result<(), Failure> {
+        self.input = Input::open(path, self.encoding.as_deref(), offset)?;
+        self.reader = self.builder.build();
+        self.reader.set_line(line);
+        Ok(())
+    }
+
+    fn read_again(&mut self, path: &Path, rows: u64) -> Result<(), Failure> {
+        self.reopen(path, 0, 1)?;
+        self.rows = 0;
+        for _ in 0..rows {
             self.read(path)?;
         }
         Ok(())
@@ -93,6 +117,7 @@ impl CsvRows {
         let (line, cells) = match self.read(path)? {
             Outcome::End => return Ok(RawRow::End),
             Outcome::TooLong { line } => return Ok(RawRow::Bad(BadRow { line, reason: too_long() })),
+            Outcome::Unclosed { line } => return Ok(RawRow::Bad(BadRow { line, reason: UNCLOSED.to_owned() })),
             Outcome::Row { line, cells } => (line, cells),
         };
         let value = self.check_width(cells).and_then(|()| {
@@ -139,17 +164,29 @@ impl CsvRows {
     /// Reads one row into `cells` and `ends`; of one that is too long only its end is looked for.
     fn read(&mut self, path: &Path) -> Result<Outcome, Failure> {
         let line = self.skip_line_ends(path)?;
+        let (offset, before) = (self.input.offset(), self.rows);
+        self.rows += 1;
         let (mut length, mut count) = (0usize, 0usize);
-        let mut too_long = false;
+        let (mut too_long, mut begun) = (false, false);
         loop {
-            self.input.fill(path)?;
+            let ended_inside = !self.input.fill(path)? && begun;
             let output = self.cells.get_mut(length..).unwrap_or_default();
             let ends = self.ends.get_mut(count..).unwrap_or_default();
-            let (result, read, written, ended) = self.reader.read_record(self.input.bytes(), output, ends);
-            self.input.consume(read);
+            // The last line gets its end, which belongs to a cell only where a quote was left open.
+            let bytes = if ended_inside { b"\n" } else { self.input.bytes() };
+            let (result, read, written, ended) = self.reader.read_record(bytes, output, ends);
+            if !ended_inside {
+                self.input.consume(read);
+            }
+            begun |= read > 0;
             length += written;
             count += ended;
             match result {
+                ReadRecordResult::InputEmpty if ended_inside => {
+                    let opened = if too_long { line } else { self.line_of_cell(count, length) };
+                    self.pass_over_unclosed(path, (before, offset), (line, opened))?;
+                    return Ok(Outcome::Unclosed { line: opened });
+                }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::Record if too_long => return Ok(Outcome::TooLong { line }),
                 ReadRecordResult::Record => return Ok(Outcome::Row { line, cells: count }),
@@ -168,6 +205,36 @@ impl CsvRows {
         }
     }
 
+    /// The line on which the cell begins that is being read, behind `count` whole ones.
+    fn line_of_cell(&self, count: usize, length: usize) -> u64 {
+        let start = count.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        let lines = self.cells.get(start..length).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        self.reader.line().saturating_sub(lines as u64)
+    }
+
+    /// Back to the row that began on line `from` with what stood before it, and behind the line on which its quote opens, so
+    /// that the quote does not take the rest of the file with it.
+    fn pass_over_unclosed(&mut self, path: &Path, (rows, offset): (u64, u64), (from, opened): (u64, u64)) -> Result<(), Failure> {
+        if self.input.is_utf8() {
+            self.reopen(path, offset, from)?;
+        } else {
+            self.read_again(path, rows)?;
+            self.skip_line_ends(path)?;
+        }
+        for _ in from..=opened {
+            while self.input.fill(path)? {
+                let line_end = self.input.bytes().iter().position(|byte| *byte == b'\n');
+                self.input.consume(line_end.map_or(self.input.bytes().len(), |at| at + 1));
+                if line_end.is_some() {
+                    break;
+                }
+            }
+        }
+        self.reader.set_line(opened + 1);
+        self.rows = rows + 1;
+        Ok(())
+    }
+
     /// Blank lines, and the second half of a line end that the row before left behind, so that the line said is the one
     /// on which the row begins.
     fn skip_line_ends(&mut self, path: &Path) -> Result<u64, Failure> {
@@ -183,6 +250,9 @@ impl CsvRows {
         Ok(self.reader.line())
     }
 }
+
+const UNCLOSED: &str = "the quote that opens here is never closed, so it would take the rest of the file with it; close it, or declare \
+                        `quote: none` where quotes mean nothing";
 
 fn too_long() -> String {
     format!("the row is longer than {} MB or has more than {CELLS_MAX} cells; is a quote left open?", ROW_BYTES_MAX >> 20)

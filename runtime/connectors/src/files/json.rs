@@ -46,16 +46,26 @@ impl JsonRows {
             return Ok(RawRow::End);
         };
         let bad = |reason: String| Ok(RawRow::Bad(BadRow { line, reason }));
+        let missing_comma = "a `,` is missing before the row that begins here";
         let Ok(text) = std::str::from_utf8(&self.element) else {
             return bad("the row holds bytes that are no UTF-8".to_owned());
         };
         match Value::parse_json(text) {
-            Err(error) => bad(self.within_row(&error.to_string())),
+            Err(error) => match self.second_row(&error.to_string()) {
+                Some(lines) => Ok(RawRow::Bad(BadRow { line: line + lines, reason: missing_comma.to_owned() })),
+                None => bad(self.within_row(&error.to_string())),
+            },
             Ok(value) => match row_type.cast(value) {
                 Ok(row) => Ok(RawRow::Values(row)),
                 Err(mismatch) => bad(mismatch.to_string()),
             },
         }
+    }
+
+    /// How many lines further down something follows the row where a comma should stand.
+    fn second_row(&self, reason: &str) -> Option<u64> {
+        let (_, place) = reason.split_once("trailing characters at line ").filter(|_| self.array)?;
+        place.split(' ').next()?.parse::<u64>().ok()?.checked_sub(1)
     }
 
     /// The reason without a line that counts from the row's own beginning.

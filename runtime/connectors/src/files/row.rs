@@ -1,6 +1,7 @@
 //! The type of a row, and how columns become its fields.
 
 use super::{FileOptions, failure};
+use pmflow_plan::columns::{field_names, numbered};
 use pmflow_plan::patterns::Patterns;
 use pmflow_plan::schema::{Mismatch, TokenCount, Types, Uncounted, cast, convert_text, describe};
 use pmflow_plan::value::Record;
@@ -68,7 +69,7 @@ impl RowType {
                 Columns::Fields(fields.collect::<Result<Vec<Column>, Failure>>()?)
             }
             (Some(Type::Json | Type::Map(_)), Some(names)) => {
-                Columns::All(names.iter().map(|name| name.as_str().into()).collect())
+                Columns::All(numbered(names.iter().cloned()).into_iter().map(Arc::from).collect())
             }
             (Some(Type::Json | Type::Map(_)), None) => {
                 Columns::All((1..=count).map(|place| format!("column_{place}").into()).collect())
@@ -112,7 +113,9 @@ impl Column {
 
 /// By its name, else by what is left of it without capitals, spaces and marks (`First Name` for `first_name`).
 fn find_column(path: &Path, names: &[String], field: &str) -> Result<Option<usize>, Failure> {
-    let exact: Vec<usize> = places(names, |name| name.trim() == field);
+    // As the compiler called it, where the type was made from this header.
+    let made: Vec<usize> = places(&field_names(names), |name| name == field);
+    let exact = if made.is_empty() { places(names, |name| name.trim() == field) } else { made };
     let alike = if exact.is_empty() { places(names, |name| simplified(name) == simplified(field)) } else { exact };
     match alike.as_slice() {
         [] => Ok(None),

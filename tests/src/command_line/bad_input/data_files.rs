@@ -36,6 +36,36 @@ fn csv_rows_are_named_by_file_and_line() {
     }
 }
 
+/// The type of the rows comes from the header, and the run finds the columns that the checker named.
+#[test]
+fn columns_of_one_name_are_two_fields() {
+    let folder = Folder::new();
+    folder.write("rows.csv", "id,note,note\n1,first,second\n");
+    folder.write(
+        "keep.pmflow",
+        "flow keep() {\n  source rows = csv(\"rows.csv\") limit 10\n\n  for row in rows key row.id {\n    output [row.note, \
+         row.note_2]\n  }\n}\n",
+    );
+    ends(&run(&folder), 0, &["1 item done"]);
+    let outputs = folder.pmflow("outputs --format jsonl --fields value").out;
+    assert_eq!(outputs, "{\"value\":[\"first\",\"second\"]}\n");
+}
+
+/// A quote that is never closed takes no other row with it, whatever the flow does with bad rows.
+#[test]
+fn a_quote_left_open_is_named_and_costs_one_row() {
+    let rows = "id,note\n1,a\n2,\"b\n3,c\n";
+    let folder = reading("csv(\"rows.csv\")");
+    folder.write("rows.csv", rows);
+    ends(&run(&folder), 3, &["rows.csv`, line 3", "the quote that opens here is never closed", "`quote: none`"]);
+    let folder = reading("csv(\"rows.csv\", on_bad_row: skip)");
+    folder.write("rows.csv", rows);
+    ends(&run(&folder), 0, &["2 items done"]);
+    let folder = reading("csv(\"rows.csv\", quote: none)");
+    folder.write("rows.csv", rows);
+    ends(&run(&folder), 0, &["3 items done"]);
+}
+
 /// Before anything runs: the checker reads the head of the file.
 #[test]
 fn csv_heads_are_checked_before_the_run() {
@@ -71,7 +101,7 @@ fn json_rows_are_named_by_file_and_line() {
         (b"", &["rows.json` is empty"]),
         (b"{\"id\": \"1\"}", &["rows.json` is no JSON array"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n", &["rows.json`, line 2", "cut off"]),
-        (b"[{\"id\": \"1\", \"note\": \"a\"}\n{\"id\": \"2\", \"note\": \"b\"}]", &["rows.json`, line 1", "not JSON"]),
+        (b"[{\"id\": \"1\", \"note\": \"a\"}\n{\"id\": \"2\", \"note\": \"b\"}]", &["rows.json` is no JSON: line 2, column 1", "a `,` is missing"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n{\"id\": \"2\"}]", &["rows.json`, line 2", "`note`", "expected a text"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n{\"id\": 2, \"note\": \"b\"}]", &["rows.json`, line 2", "`id`", "the int 2"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n{\"id\": \"2\", \"note\": }]", &["rows.json`, line 2", "not JSON"]),
