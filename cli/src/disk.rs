@@ -1,6 +1,11 @@
 //! The compiler's world on a disk. Only regular files are read; nothing else is touched.
 
+mod revision;
+
+pub use revision::Revision;
+
 use crate::exit::{Failed, Result};
+use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::problems::nearest;
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
@@ -17,6 +22,10 @@ const SOURCE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub struct DiskWorld {
     today: i32,
     files: RefCell<Files>,
+    /// None: the one that is built in.
+    catalog: Option<Catalog>,
+    /// None: as the files are now.
+    revision: Option<Revision>,
 }
 
 #[derive(Debug, Default)]
@@ -26,8 +35,14 @@ struct Files {
 }
 
 impl DiskWorld {
-    pub fn new() -> DiskWorld {
-        DiskWorld { today: today(), files: RefCell::default() }
+    /// With the prices that the project pins, else those that are built in.
+    pub fn new(catalog: Option<Catalog>) -> DiskWorld {
+        DiskWorld { today: today(), files: RefCell::default(), catalog, revision: None }
+    }
+
+    /// The files as they were at a revision.
+    pub fn at(revision: Revision, catalog: Option<Catalog>) -> DiskWorld {
+        DiskWorld { revision: Some(revision), ..DiskWorld::new(catalog) }
     }
 
     /// Reads a file that the user named.
@@ -36,11 +51,17 @@ impl DiskWorld {
     }
 
     fn load(&self, path: &Path) -> std::result::Result<FileId, String> {
-        let canonical = path.canonicalize().map_err(|error| reason(&error))?;
+        let canonical = match &self.revision {
+            Some(_) => tidy(path),
+            None => path.canonicalize().map_err(|error| reason(&error))?,
+        };
         if let Some(known) = self.files.borrow().by_path.get(&canonical) {
             return Ok(*known);
         }
-        let text = read_text(&canonical)?;
+        let text = match &self.revision {
+            Some(revision) => decoded(revision.read(path)?)?,
+            None => read_text(&canonical)?,
+        };
         let mut files = self.files.borrow_mut();
         let id = FileId(u32::try_from(files.sources.len()).map_err(|_| "too many files".to_owned())?);
         files.sources.push(Source { path: shown(path).into(), text: text.into() });
@@ -68,6 +89,9 @@ impl World for DiskWorld {
 
     fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> std::result::Result<Vec<u8>, String> {
         let path = self.beside(from, relative)?;
+        if let Some(revision) = &self.revision {
+            return revision.read(&path).map(|bytes| bytes.into_iter().take(bytes_max).collect());
+        }
         let file = open_regular(&path)?;
         let mut head = Vec::new();
         file.take(bytes_max as u64).read_to_end(&mut head).map_err(|error| reason(&error))?;
@@ -76,6 +100,10 @@ impl World for DiskWorld {
 
     fn today(&self) -> i32 {
         self.today
+    }
+
+    fn catalog(&self) -> &Catalog {
+        self.catalog.as_ref().unwrap_or_else(|| Catalog::builtin())
     }
 }
 
@@ -94,6 +122,10 @@ pub fn read_text(path: &Path) -> std::result::Result<String, String> {
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+    decoded(bytes)
+}
+
+fn decoded(bytes: Vec<u8>) -> std::result::Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
@@ -146,7 +178,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// `a/./b/../c` as `a/c`, by the text alone.
-fn tidy(path: &Path) -> PathBuf {
+pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut tidied = PathBuf::new();
     for part in path.components() {
         match part {

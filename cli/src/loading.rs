@@ -4,7 +4,8 @@ use crate::disk::DiskWorld;
 use crate::exit::{Failed, Result};
 use crate::project::{Project, SETTINGS_FILE};
 use crate::terminal::Terminal;
-use pmflow_compiler::cost::{self, Estimate};
+use pmflow_compiler::cost::history::Seen;
+use pmflow_compiler::cost::{self, Estimate, Expectations};
 use pmflow_compiler::emit;
 use pmflow_compiler::lints::{self, Level, Levels, LintedFile};
 use pmflow_compiler::problems::{self, Problems, Severity, render};
@@ -55,7 +56,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     let folder = paths.first().and_then(|path| path.parent()).filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let project = Project::of(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))?;
-    let world = DiskWorld::new();
+    let world = DiskWorld::new(project.pinned_catalog()?);
     let roots = paths.iter().map(|path| world.open(path)).collect::<Result<Vec<FileId>>>()?;
     let mut checked = check_project(&world, &roots);
     let levels = levels(&project)?;
@@ -140,22 +141,59 @@ impl Loaded {
         }
     }
 
-    pub fn price(&self, flow: &str) -> Result<Priced> {
+    /// `known`: what is known of the plan's sizes besides what it declares.
+    fn price(&self, flow: &str, known: impl FnOnce(&Loaded, &Plan) -> Result<Known>) -> Result<Priced> {
         let (mut plan, map) = emit::emit(&self.checked, flow)
             .ok_or_else(|| Failed::new(format!("no plan can be made of `{flow}`: its file has problems")))?;
-        let estimate = cost::price(&mut plan);
+        // What a past run's plan is held against has its overheads filled in.
+        cost::price_with(&mut plan, self.world.catalog());
+        let Known { expectations, seen } = known(self, &plan)?;
+        let mut estimate = cost::price_expecting(&mut plan, self.world.catalog(), &expectations);
+        estimate.seen = seen;
         Ok(Priced { plan, map, estimate })
     }
 }
 
+/// What is known of a flow besides its source.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub expectations: Expectations,
+    /// What past runs came to.
+    pub seen: Option<Seen>,
+}
+
 /// Loads a target and prices its flow. None: the problems were printed, and there is no plan.
 pub fn load_flow(target: &Target, terminal: &Terminal) -> Result<Option<(Loaded, Priced)>> {
+    load_flow_expecting(target, terminal, |_, _| Ok(Known::default()))
+}
+
+/// As [`load_flow`], with what is known besides.
+pub fn load_flow_expecting(
+    target: &Target,
+    terminal: &Terminal,
+    known: impl FnOnce(&Loaded, &Plan) -> Result<Known>,
+) -> Result<Option<(Loaded, Priced)>> {
     let loaded = load(std::slice::from_ref(&target.file))?;
     loaded.print_problems(terminal);
     if !loaded.passes() {
         return Ok(None);
     }
     let flow = loaded.flow_name(target)?;
-    let priced = loaded.price(&flow)?;
+    let priced = loaded.price(&flow, known)?;
     Ok(Some((loaded, priced)))
+}
+
+/// The plan of a flow in another world, such as an earlier revision. An error holds its problems.
+pub fn plan_in(world: DiskWorld, target: &Target) -> Result<Plan> {
+    let root = world.open(&target.file)?;
+    let checked = check_project(&world, &[root]);
+    let project = Project::here()?;
+    let loaded = Loaded { project, world, checked, levels: Levels::default() };
+    if !loaded.checked.clean() {
+        let style = render::Human { color: false, columns: 100, ascii: false };
+        let problems = render::human(&loaded.checked.problems, &|file| loaded.read(file), style);
+        return Err(Failed::new(format!("it has problems, so it has no cost to compare with\n{}", problems.trim_end())));
+    }
+    let flow = loaded.flow_name(target)?;
+    loaded.price(&flow, |_, _| Ok(Known::default())).map(|priced| priced.plan)
 }

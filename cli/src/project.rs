@@ -2,6 +2,7 @@
 
 use crate::disk::reason;
 use crate::exit::{Failed, Result};
+use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::lints::Level;
 use serde::de::{Deserialize as _, Deserializer, Error as _};
 use std::collections::BTreeMap;
@@ -9,9 +10,12 @@ use std::path::{Path, PathBuf};
 
 pub const SETTINGS_FILE: &str = "pmflow.toml";
 
+/// The prices that a project pins.
+pub const LOCK_FILE: &str = "pmflow.lock";
+
 #[derive(Debug)]
 pub struct Project {
-    /// The nearest folder upwards with a `pmflow.toml` or a `.pmflow` folder, else the current one.
+    /// The nearest folder upwards with a `pmflow.toml`, a `pmflow.lock` or a `.pmflow` folder, else the current one.
     pub root: PathBuf,
     pub settings: Settings,
 }
@@ -56,7 +60,9 @@ impl Project {
     /// The project around a file's folder: the nearest folder upwards that is marked as one, else the current folder, so
     /// that `pmflow runs` finds what `pmflow run sub/flow.pmflow` did.
     pub fn of(folder: &Path) -> Result<Project> {
-        let marked = |folder: &&Path| folder.join(SETTINGS_FILE).is_file() || folder.join(".pmflow").is_dir();
+        let marked = |folder: &&Path| {
+            folder.join(SETTINGS_FILE).is_file() || folder.join(LOCK_FILE).is_file() || folder.join(".pmflow").is_dir()
+        };
         let root = match folder.ancestors().find(marked) {
             Some(root) => root.to_owned(),
             None => std::env::current_dir()
@@ -66,6 +72,12 @@ impl Project {
         Ok(Project { root, settings })
     }
 
+    /// The prices that the project pins; none: those that are built in hold.
+    pub fn pinned_catalog(&self) -> Result<Option<Catalog>> {
+        let path = self.root.join(LOCK_FILE);
+        if path.exists() { read_catalog(&path).map(Some) } else { Ok(None) }
+    }
+
     pub fn store_path(&self) -> PathBuf {
         match (std::env::var_os("PMFLOW_STORE"), &self.settings.store.path) {
             (Some(path), _) if !path.is_empty() => PathBuf::from(path),
@@ -73,6 +85,17 @@ impl Project {
             _ => self.root.join(".pmflow").join("pmflow.sqlite"),
         }
     }
+}
+
+/// A catalog in one file; whatever is wrong with it is said, one line per rule that it breaks.
+pub fn read_catalog(path: &Path) -> Result<Catalog> {
+    let shown = path.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(path).display().to_string();
+    let text = crate::disk::read_text(path).map_err(|reason| Failed::new(format!("cannot read `{shown}`: {reason}")))?;
+    Catalog::from_json(&text, crate::disk::today()).map_err(|error| {
+        let reasons: Vec<String> = error.reasons.iter().map(|reason| format!("\n  {reason}")).collect();
+        Failed::new(format!("the prices in `{shown}` cannot be used:{}", reasons.concat()))
+            .help("`pmflow prices update` writes the prices that are built in; `git checkout` brings back what was there")
+    })
 }
 
 fn lint_levels<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, Level>, D::Error> {

@@ -1,6 +1,7 @@
 //! The compiler's only input.
 
 use crate::FileId;
+use crate::cost::Catalog;
 use crate::syntax::Parsed;
 use std::sync::Arc;
 
@@ -31,6 +32,11 @@ pub trait World {
 
     /// Days since 1970-01-01, for dated prices and shutdowns.
     fn today(&self) -> i32;
+
+    /// The prices and limits of models: what a project pins, else what is built in.
+    fn catalog(&self) -> &Catalog {
+        Catalog::builtin()
+    }
 }
 
 /// A world of files in memory, for tests and for whatever has no disk.

@@ -24,6 +24,10 @@ pub struct Model {
     /// `o200k_base`, `cl100k_base`; none where no tokenizer is public and bytes are the bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
+    /// Where no tokenizer is public: how many tokens, in thousandths, what is one token of `o200k_base` in plain text makes
+    /// at most, from what was measured and a reserve. None: only bytes bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_milli: Option<u64>,
     /// The provider enforces a JSON Schema on the answer.
     pub structured_output: bool,
     pub temperature: bool,
@@ -161,16 +165,21 @@ pub const REPAIR_NOTE_BYTES_MAX: u64 = 512;
 pub const BYTES_PER_DECLARED_TOKEN: u64 = 4;
 
 impl Prompt {
-    /// How much the texts of a request may count: tokens where the model's tokenizer is public. Where it is not, bytes are
-    /// counted, which no text has more tokens than, and a declared token stands for [`BYTES_PER_DECLARED_TOKEN`] of them:
-    /// so many tokens of ordinary text fit, and the bound is still one. `None` on overflow.
+    /// How much the texts of a request may count: tokens where the model's tokenizer is public. Where it is not, a declared
+    /// token stands for what it makes by the model's calibration; without one bytes are counted, which no text has more
+    /// tokens than, and a declared token stands for [`BYTES_PER_DECLARED_TOKEN`] of them: so many tokens of ordinary text
+    /// fit, and the bound is still one. `None` on overflow.
     pub fn text_bound(&self, model: &Model, repairs_before: u32) -> Option<u64> {
         let mut declared = self.input_tokens_max.saturating_sub(self.overhead_tokens_max);
         if repairs_before > 0 {
             // The last answer that did not fit is sent again.
             declared = declared.checked_add(self.output_tokens_max)?;
         }
-        let counted = if model.encoding.is_some() { declared } else { declared.checked_mul(BYTES_PER_DECLARED_TOKEN)? };
+        let counted = match (&model.encoding, model.calibration_milli) {
+            (Some(_), _) => declared,
+            (None, Some(milli)) => declared.checked_mul(milli)?.div_ceil(1000),
+            (None, None) => declared.checked_mul(BYTES_PER_DECLARED_TOKEN)?,
+        };
         counted.checked_add(if repairs_before > 0 { REPAIR_NOTE_BYTES_MAX } else { 0 })
     }
 

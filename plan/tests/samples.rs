@@ -50,6 +50,7 @@ fn model() -> Model {
         output_tokens_max: 10_000,
         output_cap: CapFidelity::Hard,
         encoding: None,
+        calibration_milli: None,
         structured_output: true,
         temperature: true,
     }

@@ -82,6 +82,7 @@ fn one_provider(
         base_url: base_url.map(str::to_owned),
         cap: policy::cap(&provider)?,
         overhead: policy::overhead(&provider)?,
+        calibration: policy::calibration(&provider)?,
         sources: sources.clone(),
         models,
         unpriced,

@@ -12,6 +12,7 @@ mod lsp;
 mod models;
 mod outputs;
 mod plan;
+mod prices;
 mod run;
 mod runs;
 mod show;
@@ -28,6 +29,7 @@ pub enum Command {
     Explain(explain::Arguments),
     Cost(cost::Arguments),
     Models(models::Arguments),
+    Prices(prices::Arguments),
     Plan(plan::Arguments),
     Test(test::Arguments),
     Run(run::Arguments),
@@ -51,6 +53,7 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Cost(arguments) => cost::run(&arguments, terminal),
         Command::Models(arguments) => models::run(&arguments, terminal),
+        Command::Prices(arguments) => prices::run(&arguments, terminal),
         Command::Plan(arguments) => plan::run(&arguments, terminal),
         Command::Test(arguments) => test::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),

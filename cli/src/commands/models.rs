@@ -1,7 +1,10 @@
+mod show;
+
 use crate::exit::{Code, Failed, Result};
+use crate::project::Project;
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::catalog::{Entry, ProviderFacts};
-use pmflow_compiler::cost::{Catalog, ModelOptions};
+use pmflow_compiler::cost::{Catalog, ModelOptions, Unresolved};
 use serde_json::json;
 
 /// List the model catalog: prices, windows, caps, sources
@@ -9,14 +12,32 @@ use serde_json::json;
 #[command(after_help = "Examples:
   pmflow models                       all models with prices
   pmflow models claude                those whose id contains `claude`
-  pmflow models openai/gpt-6-luna     everything that is known of one, with its sources
-  pmflow models --format json")]
+  pmflow models show openai/gpt-6-luna     everything that is known of one, with its sources
+  pmflow models --format json
+
+Where a project pins its prices (pmflow.lock), those are shown.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
-    /// A model's id, or a part of ids.
+    #[command(subcommand)]
+    show: Option<Show>,
+
+    /// A part of ids.
     filter: Option<String>,
 
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Show {
+    /// Everything that is known of one model: prices, limits, and the source and date of each fact
+    Show {
+        /// As in `openai/gpt-6-luna`.
+        id: String,
+
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -26,7 +47,12 @@ enum Format {
 }
 
 pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
-    let catalog = Catalog::builtin();
+    let pinned = Project::here()?.pinned_catalog()?;
+    let catalog = pinned.as_ref().unwrap_or_else(|| Catalog::builtin());
+    if let Some(Show::Show { id, format }) = &arguments.show {
+        let (provider, entry) = catalog.entry(id).ok_or_else(|| unknown(catalog, id))?;
+        return one(provider, entry, *format, terminal);
+    }
     let filter = arguments.filter.as_deref().unwrap_or("");
     if let Some((provider, entry)) = catalog.entry(filter) {
         return one(provider, entry, arguments.format, terminal);
@@ -34,12 +60,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     let matching: Vec<(&ProviderFacts, &Entry)> =
         catalog.entries().filter(|(provider, entry)| id(provider, entry).contains(filter)).collect();
     if matching.is_empty() {
-        let near = match catalog.resolve_with(filter, &ModelOptions::default()) {
-            Err(unresolved) => unresolved.help(),
-            Ok(_) => String::new(),
-        };
-        let failed = Failed::new(format!("the catalog has no model `{filter}`"));
-        return Err(failed.help(if near.is_empty() { "`pmflow models` lists all of them".to_owned() } else { near }));
+        return Err(unknown(catalog, filter));
     }
     match arguments.format {
         Format::Json => {
@@ -49,6 +70,25 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         Format::Table => table(&matching, terminal),
     }
     Ok(Code::Fine)
+}
+
+fn one(provider: &ProviderFacts, entry: &Entry, format: Format, terminal: &Terminal) -> Result<Code> {
+    match format {
+        Format::Json => print_json(&as_json(provider, entry), terminal)?,
+        Format::Table => show::show(provider, entry, terminal),
+    }
+    Ok(Code::Fine)
+}
+
+/// What is wrong with the id, and the nearest ones.
+fn unknown(catalog: &Catalog, id: &str) -> Failed {
+    match catalog.resolve_with(id, &ModelOptions::default()) {
+        Err(unresolved) if matches!(unresolved, Unresolved::Unpriced { .. } | Unresolved::WithoutProvider { .. }) => {
+            Failed::new(unresolved.to_string()).help(unresolved.help())
+        }
+        Err(unresolved) => Failed::new(format!("the catalog has no model `{id}`")).help(unresolved.help()),
+        Ok(_) => Failed::new(format!("the catalog has no model `{id}`")).help("`pmflow models` lists all of them"),
+    }
 }
 
 fn id(provider: &ProviderFacts, entry: &Entry) -> String {
@@ -97,41 +137,4 @@ fn table(models: &[(&ProviderFacts, &Entry)], terminal: &Terminal) {
     terminal.line(
         &terminal.paint(Style::Quiet, "\nDollars per million tokens. Where sources disagree the ceiling takes the dearest."),
     );
-}
-
-fn one(provider: &ProviderFacts, entry: &Entry, format: Format, terminal: &Terminal) -> Result<Code> {
-    let mut facts = as_json(provider, entry);
-    if format == Format::Json {
-        print_json(&facts, terminal)?;
-        return Ok(Code::Fine);
-    }
-    terminal.line(&terminal.paint(Style::Strong, &id(provider, entry)));
-    let Some(facts) = facts.get_mut("facts").map(serde_json::Value::take) else { return Ok(Code::Fine) };
-    lines(&facts, 1, terminal);
-    terminal.line(&format!("  as of: {}", provider.as_of));
-    for source in &entry.sources {
-        let said = provider.sources.get(source).map_or("", String::as_str);
-        terminal.line(&terminal.paint(Style::Quiet, &format!("  {source}: {said}")));
-    }
-    Ok(Code::Fine)
-}
-
-/// Nested facts as indented `name: value` lines.
-fn lines(value: &serde_json::Value, depth: usize, terminal: &Terminal) {
-    let Some(fields) = value.as_object() else { return };
-    for (name, value) in fields {
-        let indent = "  ".repeat(depth);
-        let empty = value.is_null()
-            || value.as_array().is_some_and(Vec::is_empty)
-            || value.as_object().is_some_and(serde_json::Map::is_empty);
-        match value {
-            _ if empty => {}
-            serde_json::Value::Object(_) => {
-                terminal.line(&format!("{indent}{name}:"));
-                lines(value, depth + 1, terminal);
-            }
-            serde_json::Value::String(text) => terminal.line(&format!("{indent}{name}: {text}")),
-            other => terminal.line(&format!("{indent}{name}: {other}")),
-        }
-    }
 }

@@ -415,7 +415,7 @@ pub fn host_failed(error: HostError) -> Failed {
     Failed::new(error.to_string())
 }
 
-fn key_value(text: &str) -> std::result::Result<(String, String), String> {
+pub fn key_value(text: &str) -> std::result::Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form name=value"))?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }

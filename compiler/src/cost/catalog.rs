@@ -1,10 +1,12 @@
 //! The price catalog: which models exist, what they cost, how much they take, and where each fact comes from.
 
+mod changes;
 mod check;
 pub mod facts;
 mod resolve;
 mod unresolved;
 
+pub use changes::{ModelChange, changes};
 pub use facts::{Day, Entry, ProviderFacts, Rate};
 pub use resolve::{DEFAULT_SIMULATED, ModelOptions, UNKNOWN_TOKENS_MAX};
 pub use unresolved::Unresolved;
@@ -38,7 +40,7 @@ pub struct CatalogError {
 }
 
 /// A whole catalog in one file, as a project pins it.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `format` and `providers`")]
 struct Lock {
     format: u32,
@@ -55,7 +57,9 @@ impl Catalog {
                 text: Some(text),
                 facts: OnceLock::new(),
             };
-            Catalog { shelves: stdlib::files("models").into_iter().map(shelf).collect(), hash: OnceLock::new() }
+            let mut shelves: Vec<Shelf> = stdlib::files("models").into_iter().map(shelf).collect();
+            shelves.sort_by(|a, b| a.provider.cmp(&b.provider));
+            Catalog { shelves, hash: OnceLock::new() }
         })
     }
 
@@ -82,11 +86,10 @@ impl Catalog {
         Catalog { shelves: providers.into_iter().map(shelf).collect(), hash: OnceLock::new() }
     }
 
-    /// The text of a lock file that holds this catalog.
+    /// The text of a lock file that holds this catalog: one line per model, so that a change of one is a change of one.
     pub fn to_json(&self) -> String {
-        let providers = self.shelves.iter().map(|shelf| shelf.facts().clone()).collect();
-        let lock = Lock { format: facts::CATALOG_FORMAT, providers };
-        serde_json::to_string_pretty(&lock).expect("a catalog holds nothing that JSON cannot say")
+        let providers: Vec<String> = self.shelves.iter().map(|shelf| shelf.facts().to_json().trim_end().to_owned()).collect();
+        format!("{{\n\"format\": {},\n\"providers\": [\n{}\n]\n}}\n", facts::CATALOG_FORMAT, providers.join(",\n"))
     }
 
     /// The model that `provider/id` names, with the catalog's facts copied in. `simulated/NAME` is the simulated model,

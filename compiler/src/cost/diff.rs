@@ -2,7 +2,8 @@
 //! the whole change exactly.
 
 use super::domain::{Cost, Figure};
-use super::estimate::estimate;
+use super::estimate::estimate_with;
+use super::expectations::Expectations;
 use pmflow_plan::{Block, Money, Plan, Step, StepKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,6 +47,12 @@ type Take = fn(&mut Plan, &Plan);
 const DEPTH_MAX: u32 = 200;
 
 pub fn diff(before: &Plan, after: &Plan) -> CostChange {
+    diff_with(before, after, &Expectations::default())
+}
+
+/// With what is known of sizes besides, the same for both.
+pub fn diff_with(before: &Plan, after: &Plan, expectations: &Expectations) -> CostChange {
+    let estimate = |plan: &Plan| estimate_with(plan, expectations);
     let mut stage = before.clone();
     let first = estimate(&stage).run;
     let mut last = first.clone();
@@ -102,6 +109,27 @@ impl CostChange {
             ));
         }
         lines.join("\n") + "\n"
+    }
+
+    /// For a comment on a pull request.
+    pub fn markdown(&self) -> String {
+        let mut text =
+            format!("### Cost of a run of `{}`\n\n| | before | after | change |\n| --- | ---: | ---: | ---: |\n", self.flow);
+        for (name, before, after) in
+            [("expected", &self.before.expected, &self.after.expected), ("ceiling", &self.before.ceiling, &self.after.ceiling)]
+        {
+            let change = format!("{}{}", signed(change(before, after)), percent(before, after));
+            text.push_str(&format!("| {name} | {before} | **{after}** | {change} |\n"));
+        }
+        if self.parts.is_empty() {
+            text.push_str("\nNothing of it changed.\n");
+            return text;
+        }
+        text.push_str("\n| why | expected | ceiling |\n| --- | ---: | ---: |\n");
+        for part in &self.parts {
+            text.push_str(&format!("| {} | {} | {} |\n", part.cause.name(), signed(part.expected), signed(part.ceiling)));
+        }
+        text
     }
 
     /// By how many thousandths the expected cost rose, or the ceiling where that is not known; none without both numbers.

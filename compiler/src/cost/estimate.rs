@@ -4,11 +4,15 @@
 
 use super::catalog::Catalog;
 use super::domain::{Cost, Count, Figure, Origin, Symbol};
+use super::expectations::Expectations;
 use super::findings::{Finding, findings};
+use super::history::Seen;
+use super::known::known_sizes;
 use super::prompt::{PromptFacts, overhead_tokens_max, prompt_facts};
 use super::schedule::{RunRate, run_rate};
+use super::spread::{Interval, interval};
 use super::verdict::{Assumption, Verdict, assumptions, verdicts};
-use pmflow_plan::{Block, Call, Expr, For, Plan, Source, Stage, Step, StepKind, StreamFrom, Target};
+use pmflow_plan::{Block, Call, Expr, For, Plan, Source, Stage, Step, StepKind, StreamFrom, Target, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +25,8 @@ pub struct Estimate {
     pub catalog: String,
     /// Of one run.
     pub run: Cost,
+    /// Around what a run is expected to cost.
+    pub interval: Option<Interval>,
     /// How often it runs; none: only when somebody starts it.
     pub rate: Option<RunRate>,
     pub day: Option<Cost>,
@@ -33,6 +39,10 @@ pub struct Estimate {
     pub verdicts: Vec<Verdict>,
     pub assumptions: Vec<Assumption>,
     pub findings: Vec<Finding>,
+    /// What was known besides the plan.
+    pub expectations: Expectations,
+    /// What past runs came to, where somebody looked.
+    pub seen: Option<Seen>,
 }
 
 /// A part of the cost and why it is what it is.
@@ -95,6 +105,11 @@ pub fn price(plan: &mut Plan) -> Estimate {
 
 /// As [`price`], with the facts of another catalog.
 pub fn price_with(plan: &mut Plan, catalog: &Catalog) -> Estimate {
+    price_expecting(plan, catalog, &Expectations::default())
+}
+
+/// As [`price_with`], with what is known of sizes besides.
+pub fn price_expecting(plan: &mut Plan, catalog: &Catalog, expectations: &Expectations) -> Estimate {
     let overheads: Vec<(String, u64)> =
         plan.prompts.iter().map(|(name, prompt)| (name.clone(), overhead_tokens_max(prompt, plan, catalog))).collect();
     for (name, overhead) in overheads {
@@ -105,16 +120,26 @@ pub fn price_with(plan: &mut Plan, catalog: &Catalog) -> Estimate {
             prompt.overhead_tokens_max = overhead;
         }
     }
-    let estimate = estimate(plan);
+    let estimate = estimate_with(plan, expectations);
     plan.ceiling = estimate.run.ceiling.known();
     estimate
 }
 
 /// The cost of a plan as it is.
 pub fn estimate(plan: &Plan) -> Estimate {
+    estimate_with(plan, &Expectations::default())
+}
+
+pub fn estimate_with(plan: &Plan, expectations: &Expectations) -> Estimate {
+    let known = known_sizes(plan, &expectations.inputs);
+    let facts = |name: &str, prompt| {
+        let tokens = expectations.tokens.get(name).copied().unwrap_or_default();
+        prompt_facts(prompt, plan, known.get(name), tokens)
+    };
     let mut pricer = Pricer {
         plan,
-        prompts: plan.prompts.iter().map(|(name, prompt)| (name.as_str(), prompt_facts(prompt, plan))).collect(),
+        expectations,
+        prompts: plan.prompts.iter().map(|(name, prompt)| (name.as_str(), facts(name, prompt))).collect(),
         nodes: Vec::new(),
         symbols: BTreeMap::new(),
         flows: BTreeMap::new(),
@@ -136,7 +161,10 @@ pub fn estimate(plan: &Plan) -> Estimate {
         assumptions: Vec::new(),
         findings: Vec::new(),
         symbols: pricer.symbols.into_values().collect(),
+        interval: interval(&pricer.nodes, expectations, &run),
         nodes: pricer.nodes,
+        expectations: expectations.clone(),
+        seen: None,
         run,
         rate,
         day,
@@ -150,6 +178,7 @@ pub fn estimate(plan: &Plan) -> Estimate {
 
 struct Pricer<'a> {
     plan: &'a Plan,
+    expectations: &'a Expectations,
     prompts: BTreeMap<&'a str, PromptFacts>,
     nodes: Vec<Node>,
     symbols: BTreeMap<(String, Arc<str>), Symbol>,
@@ -157,8 +186,8 @@ struct Pricer<'a> {
     flows: BTreeMap<&'a str, Option<usize>>,
 }
 
-/// Sources in reach of a block, by name.
-type Sources<'a> = BTreeMap<&'a str, &'a Source>;
+/// Sources in reach of a block, by name, with their paths.
+type Sources<'a> = BTreeMap<&'a str, (String, &'a Source)>;
 
 impl<'a> Pricer<'a> {
     fn cost(&self, node: Option<usize>) -> Cost {
@@ -201,7 +230,7 @@ impl<'a> Pricer<'a> {
         let mut children = Vec::new();
         for step in &block.steps {
             if let StepKind::Source(source) = &step.kind {
-                sources.insert(&step.name, source);
+                sources.insert(&step.name, (format!("{path}/{}", step.name), source));
             }
             children.extend(self.step(&format!("{path}/{}", step.name), step, sources, depth + 1));
         }
@@ -219,8 +248,9 @@ impl<'a> Pricer<'a> {
         match &step.kind {
             StepKind::Call(call) => self.call(path, call, depth),
             StepKind::If { likely_percent, then, otherwise, .. } => {
-                let likely = u64::from(likely_percent.unwrap_or(50).min(100));
-                let arms = vec![(Some(then), likely * 10), (Some(otherwise), 1000 - likely * 10)];
+                let declared = u64::from(likely_percent.unwrap_or(50).min(100)) * 10;
+                let likely = self.expectations.likely_milli.get(path).copied().unwrap_or(declared).min(1000);
+                let arms = vec![(Some(then), likely), (Some(otherwise), 1000 - likely)];
                 self.choice(path, arms, sources, depth)
             }
             StepKind::Match { arms, otherwise, .. } => {
@@ -234,11 +264,14 @@ impl<'a> Pricer<'a> {
             StepKind::Repeat { up_to, body, .. } => {
                 let most = *up_to;
                 // Between one round and all of them, for want of a history.
-                let expected_milli = Some(most.saturating_add(1).saturating_mul(500).min(most.saturating_mul(1000)));
+                let halfway = most.saturating_add(1).saturating_mul(500);
+                let told = self.expectations.counts.get(path);
+                let expected_milli = Some(told.map_or(halfway, |told| told.milli).min(most.saturating_mul(1000)));
+                let origin = told.map_or(Origin::Literal, |told| told.origin);
                 let name = format!("rounds({})", step.name).into();
                 let enforcer = Some(format!("repeat up to {most}"));
                 let count = Count { least: 0, expected_milli, most: Some(most) };
-                let symbol = Symbol { name, count, origin: Origin::Literal, enforcer };
+                let symbol = Symbol { name, count, origin, enforcer };
                 let body = self.block(path, body, sources, depth + 1);
                 self.times(path, symbol, body)
             }
@@ -263,7 +296,7 @@ impl<'a> Pricer<'a> {
                 let one = &facts.one_try;
                 let cost = Cost {
                     floor: if cached { pmflow_plan::Money::ZERO } else { one.floor },
-                    expected: one.expected.clone(),
+                    expected: self.expected_call(path, &one.expected),
                     ceiling: one.ceiling.times(Some(tries), &"tries".into()),
                 };
                 let requests_per_try_max = facts.requests_max;
@@ -277,6 +310,14 @@ impl<'a> Pricer<'a> {
                 if tries == 1 { flow } else { self.times(path, symbol, flow) }
             }
         }
+    }
+
+    /// What was seen counts against what is declared, the more the more was seen.
+    fn expected_call(&self, path: &str, declared: &Figure) -> Figure {
+        let (Some(seen), Figure::Known(prior)) = (self.expectations.calls.get(path), declared) else { return declared.clone() };
+        // A weight between none and all.
+        let weight = (seen.weight() * 1000.0).round() as u64;
+        Figure::Known(seen.mean).share(weight, 1000).add(&Figure::Known(*prior).share(1000 - weight.min(1000), 1000))
     }
 
     fn choice(
@@ -307,7 +348,7 @@ impl<'a> Pricer<'a> {
     }
 
     fn rounds(&mut self, path: &str, body: &'a For, sources: &mut Sources<'a>, depth: u32) -> Option<usize> {
-        let symbol = items(body, sources);
+        let symbol = self.items(path, body, sources);
         let inner = self.block(path, &body.body, sources, depth + 1);
         self.times(path, symbol, inner)
     }
@@ -321,42 +362,62 @@ impl<'a> Pricer<'a> {
     }
 }
 
-/// How many items a loop has: what the plan enforces on the loop, on its source and on its stages.
-fn items(body: &For, sources: &Sources) -> Symbol {
-    let source_name = match &body.over.from {
-        StreamFrom::Source(name) | StreamFrom::List(Expr::Var(name)) => sources.get(name.as_str()).map(|source| (name, *source)),
-        StreamFrom::List(_) => None,
-    };
-    let literal = match &body.over.from {
-        StreamFrom::List(Expr::List(items)) => Some(items.len() as u64),
-        _ => None,
-    };
-    let taken = body.over.stages.iter().filter_map(|stage| match stage {
-        Stage::Take(count) => Some(*count),
-        Stage::Filter(_) | Stage::Map(_) | Stage::Skip(_) => None,
-    });
-    let limit = source_name.and_then(|(_, source)| source.limit);
-    let most = taken.chain(body.items_max).chain(limit).chain(literal).min();
-    let expect = source_name.and_then(|(_, source)| source.expect);
-    let origin = if literal.is_some() {
-        Origin::Literal
-    } else if expect.or(limit).is_some() {
-        Origin::Declared
-    } else {
-        Origin::Assumed
-    };
-    let expected = match (expect.or(literal), most) {
-        (Some(expected), Some(most)) => Some(expected.min(most)),
-        (expected, most) => expected.or(most),
-    };
-    let (name, enforcer) = match source_name {
-        Some((name, _)) => (format!("rows({name})"), limit.map(|limit| format!("limit {limit} of the source `{name}`"))),
-        None => (format!("items({})", body.variable), None),
-    };
-    let enforcer =
-        most.map(|most| enforcer.unwrap_or_else(|| format!("at most {most} items in the loop over `{}`", body.variable)));
-    let count = Count { least: 0, expected_milli: expected.map(|expected| expected.saturating_mul(1000)), most };
-    Symbol { name: name.into(), count, origin, enforcer }
+impl Pricer<'_> {
+    /// How many items a loop has: what the plan enforces on the loop, on its source and on its stages.
+    fn items(&self, path: &str, body: &For, sources: &Sources) -> Symbol {
+        let source = match &body.over.from {
+            StreamFrom::Source(name) | StreamFrom::List(Expr::Var(name)) => {
+                sources.get(name.as_str()).map(|source| (name, source))
+            }
+            StreamFrom::List(_) => None,
+        };
+        let given = self.given(path, body);
+        let taken = body.over.stages.iter().filter_map(|stage| match stage {
+            Stage::Take(count) => Some(*count),
+            Stage::Filter(_) | Stage::Map(_) | Stage::Skip(_) => None,
+        });
+        let limit = source.and_then(|(_, (_, source))| source.limit);
+        let most = taken.chain(body.items_max).chain(limit).chain(given).min();
+        let told = self.expectations.counts.get(path);
+        let told = told.or_else(|| self.expectations.counts.get(source.map(|(_, (path, _))| path.as_str())?));
+        let expect = source.and_then(|(_, (_, source))| source.expect);
+        let (origin, expected_milli) = match (told, given) {
+            (Some(told), _) => (told.origin, Some(told.milli)),
+            (None, Some(given)) => (Origin::Literal, Some(given.saturating_mul(1000))),
+            (None, None) => {
+                let origin = if expect.or(limit).is_some() { Origin::Declared } else { Origin::Assumed };
+                (origin, expect.or(most).map(|expected| expected.saturating_mul(1000)))
+            }
+        };
+        let expected_milli = match (expected_milli, most) {
+            (Some(expected), Some(most)) => Some(expected.min(most.saturating_mul(1000))),
+            (expected, _) => expected,
+        };
+        let (name, enforcer) = match source {
+            Some((name, _)) => (format!("rows({name})"), limit.map(|limit| format!("limit {limit} of the source `{name}`"))),
+            None => (format!("items({})", body.variable), None),
+        };
+        let enforcer =
+            most.map(|most| enforcer.unwrap_or_else(|| format!("at most {most} items in the loop over `{}`", body.variable)));
+        Symbol { name: name.into(), count: Count { least: 0, expected_milli, most }, origin, enforcer }
+    }
+
+    /// The length of a list that is written in the flow, or given as a parameter of the flow that is run.
+    fn given(&self, path: &str, body: &For) -> Option<u64> {
+        let length = |value: &Value| match value {
+            Value::List(items) => Some(items.len() as u64),
+            _ => None,
+        };
+        match &body.over.from {
+            StreamFrom::List(Expr::List(items)) => Some(items.len() as u64),
+            StreamFrom::List(Expr::Literal(value)) => length(value),
+            StreamFrom::List(Expr::Var(name)) => {
+                let of_the_run = path.split('/').next() == Some(self.plan.flow.as_str());
+                self.expectations.inputs.get(name).filter(|_| of_the_run).and_then(length)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How often each prompt is called in a run, from the root down: parents stand behind their children, so one pass is enough.

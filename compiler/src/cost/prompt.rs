@@ -3,10 +3,12 @@
 use super::answer::{AnswerSize, answer_size};
 use super::catalog::Catalog;
 use super::domain::{Cost, Count, Figure};
+use super::expectations::ExpectedTokens;
 use super::template::{TemplateText, template_text};
 use super::tokens::tokenizer;
 use pmflow_plan::schema::{Types, json_schema, needs_schema};
 use pmflow_plan::{Api, CapFidelity, Model, Money, Plan, Prompt, Rates};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Facts of a prompt that hold wherever it is called.
@@ -40,14 +42,20 @@ const FRAMING_UNKNOWN: (u64, u64, u64) = (16, 16, 64);
 /// What a model without a schema feature is told about the form of its answer, besides the schema itself.
 const SCHEMA_INSTRUCTION_BYTES_MAX: u64 = 256;
 
-pub fn prompt_facts(prompt: &Prompt, plan: &Plan) -> PromptFacts {
-    let text = template_text(prompt, plan);
+/// `known`: bytes that calls give a parameter; `told`: tokens that somebody expects of a request.
+pub(super) fn prompt_facts(
+    prompt: &Prompt,
+    plan: &Plan,
+    known: Option<&BTreeMap<String, u64>>,
+    told: ExpectedTokens,
+) -> PromptFacts {
+    let text = template_text(prompt, plan, known);
     let answer = answer_size(&prompt.answer, &plan.types);
     let models: Vec<&Model> = prompt.chain.iter().filter_map(|id| plan.models.get(id)).collect();
     let over = |model: &&Model| tokenizer(model).count(&text.constant).checked_sub(prompt.text_bound(model, 0)?);
     let constant_over = models.iter().filter_map(over).max().unwrap_or(0);
-    let input = input_tokens(prompt, &text, &answer, &models);
-    let output = output_tokens(prompt, &answer);
+    let input = expecting(input_tokens(prompt, &text, &answer, &models), told.input);
+    let output = expecting(output_tokens(prompt, &answer), told.output);
     PromptFacts {
         constant_over,
         one_try: one_try(prompt, plan, input, output),
@@ -101,14 +109,10 @@ fn schema_bytes(prompt: &Prompt, plan: &Plan) -> u64 {
 }
 
 fn input_tokens(prompt: &Prompt, text: &TemplateText, answer: &AnswerSize, models: &[&Model]) -> Count {
-    let counted = |text: &str| {
-        let by_bytes = text.len() as u64 / BYTES_PER_TOKEN;
-        models
-            .first()
-            .copied()
-            .map(tokenizer)
-            .filter(|tokenizer| tokenizer.exact())
-            .map_or(by_bytes, |tokenizer| tokenizer.count(text))
+    let exact = models.first().copied().map(tokenizer).filter(|tokenizer| tokenizer.exact());
+    let counted = |text: &str| match &exact {
+        Some(tokenizer) => tokenizer.count(text),
+        None => text.len() as u64 / BYTES_PER_TOKEN,
     };
     let overhead = text
         .messages
@@ -122,6 +126,13 @@ fn input_tokens(prompt: &Prompt, text: &TemplateText, answer: &AnswerSize, model
         expected_milli: Some(expected.saturating_mul(1000)),
         most: models.iter().map(|model| prompt.request_input_tokens_max(model, prompt.repair.min(1))).max().flatten(),
     }
+}
+
+/// The bounds hold, whatever somebody expects.
+fn expecting(count: Count, told: Option<u64>) -> Count {
+    let Some(told) = told else { return count };
+    let expected = count.most.map_or(told, |most| told.min(most));
+    Count { least: count.least.min(expected), expected_milli: Some(expected.saturating_mul(1000)), most: count.most }
 }
 
 fn output_tokens(prompt: &Prompt, answer: &AnswerSize) -> Count {

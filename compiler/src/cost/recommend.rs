@@ -2,7 +2,7 @@
 //! again, so the saving is the difference of two estimates and not a guess.
 
 use super::catalog::{Catalog, Entry};
-use super::estimate::{Estimate, PromptCost, estimate};
+use super::estimate::{Estimate, PromptCost, estimate_with};
 use pmflow_plan::{Api, Block, CapFidelity, Model, Money, Plan, Prompt, StepKind};
 use serde::Serialize;
 
@@ -79,10 +79,10 @@ impl Recommendation {
 }
 
 /// The estimate of the plan with one prompt changed.
-fn with_prompt(plan: &Plan, name: &str, change: impl FnOnce(&mut Prompt)) -> Option<Estimate> {
+fn with_prompt(plan: &Plan, before: &Estimate, name: &str, change: impl FnOnce(&mut Prompt)) -> Option<Estimate> {
     let mut changed = plan.clone();
     change(changed.prompts.get_mut(name)?);
-    Some(estimate(&changed))
+    Some(estimate_with(&changed, &before.expectations))
 }
 
 fn path(row: &PromptCost) -> String {
@@ -115,7 +115,7 @@ fn cheaper_model(
     changed.models.insert(id.clone(), best);
     let what = format!("`{id}` for `{}` in `{}`", current.id, row.prompt);
     let changes = "It has the same features and a smaller price; whether its answers are good enough, only your tests can say.";
-    Recommendation::between(&path(row), what, changes, before, &estimate(&changed))
+    Recommendation::between(&path(row), what, changes, before, &estimate_with(&changed, &before.expectations))
 }
 
 /// Everything that the current model can, and no end in sight.
@@ -146,7 +146,7 @@ fn smaller_cap(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt
     if enough >= prompt.output_tokens_max {
         return None;
     }
-    let after = with_prompt(plan, &row.prompt, |prompt| prompt.output_tokens_max = enough)?;
+    let after = with_prompt(plan, before, &row.prompt, |prompt| prompt.output_tokens_max = enough)?;
     let what = format!("`max_output: {enough} tokens` in `{}`", row.prompt);
     Recommendation::between(&path(row), what, "No answer of its type is longer, so nothing is cut off.", before, &after)
 }
@@ -156,7 +156,7 @@ fn batch(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt) -> O
     if prompt.batch || model.price.batch.is_none() {
         return None;
     }
-    let after = with_prompt(plan, &row.prompt, |prompt| prompt.batch = true)?;
+    let after = with_prompt(plan, before, &row.prompt, |prompt| prompt.batch = true)?;
     let what = format!("`mode: batch` in `{}`", row.prompt);
     Recommendation::between(&path(row), what, "Answers may take up to a day.", before, &after)
 }
@@ -203,7 +203,13 @@ fn tighter(plan: &Plan, before: &Estimate, name: &str, limit: u64, expect: u64) 
     limit_source(&mut flow.body, name, enough);
     let what = format!("`limit {enough}` on the source `{name}`");
     let changes = format!("Rows beyond the {enough}th are left out of a run; {expect} are expected, and the limit is {limit}.");
-    Recommendation::between(&format!("{}/{name}", plan.flow), what, &changes, before, &estimate(&changed))
+    Recommendation::between(
+        &format!("{}/{name}", plan.flow),
+        what,
+        &changes,
+        before,
+        &estimate_with(&changed, &before.expectations),
+    )
 }
 
 /// The loop over the source is bounded by the source's own limit as well, so the source alone is changed.

@@ -12,9 +12,11 @@ pub use markdown::markdown;
 pub use table::table;
 pub use unfold::unfold;
 
-use super::domain::{Count, Figure, Symbol};
+use super::domain::{Count, Figure, Origin, Symbol};
+use super::estimate::Estimate;
+use super::history::Seen;
 use super::verdict::{Standing, Verdict};
-use pmflow_plan::{Place, SourceMap};
+use pmflow_plan::{Money, Place, SourceMap};
 
 /// Where a path stands in the source: its own place, else that of the nearest step around it.
 pub(super) fn place<'a>(map: &'a SourceMap, path: &str) -> Option<&'a Place> {
@@ -86,9 +88,37 @@ fn verdict(verdict: &Verdict) -> (&'static str, &'static str) {
     }
 }
 
+/// How far a run may lie from what is expected, and what it is taken from.
+fn interval(estimate: &Estimate) -> Option<String> {
+    let interval = estimate.interval.as_ref().filter(|interval| interval.high.pico() > 0)?;
+    let from = match interval.calls_seen {
+        0 => "from declared sizes".to_owned(),
+        calls => format!("from {} past calls", grouped(calls)),
+    };
+    Some(format!("8 in 10 runs between {} and {}, {from}", interval.low, interval.high))
+}
+
+/// What past runs came to, one line each.
+fn seen(seen: &Seen) -> Vec<String> {
+    if seen.runs == 0 {
+        return vec!["no paid run of this flow has succeeded yet; what is declared counts".to_owned()];
+    }
+    let money = |money: Option<Money>| money.map_or_else(|| "?".to_owned(), |money| money.to_string());
+    let runs = if seen.runs == 1 { "1 run".to_owned() } else { format!("{} runs", grouped(seen.runs)) };
+    let mut lines = vec![format!(
+        "{runs}: half cost at most {}, 95 of 100 at most {}, the last {}",
+        money(seen.median),
+        money(seen.p95),
+        money(seen.last)
+    )];
+    lines.extend(seen.drift.iter().cloned());
+    lines
+}
+
 fn symbol(symbol: &Symbol) -> String {
     let enforced = symbol.enforcer.as_deref().unwrap_or("nothing bounds it");
-    format!("{}: {} expected, {} at most ({enforced})", symbol.name, expected(symbol.count), most(symbol.count.most))
+    let seen = if symbol.origin == Origin::History { " as seen" } else { "" };
+    format!("{}: {} expected{seen}, {} at most ({enforced})", symbol.name, expected(symbol.count), most(symbol.count.most))
 }
 
 #[cfg(test)]

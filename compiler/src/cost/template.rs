@@ -22,9 +22,9 @@ pub struct TemplateText {
 
 const PIECES_DEPTH_MAX: u32 = 100;
 
-pub fn template_text(prompt: &Prompt, plan: &Plan) -> TemplateText {
+pub(super) fn template_text(prompt: &Prompt, plan: &Plan, known: Option<&BTreeMap<String, u64>>) -> TemplateText {
     let scope = prompt.parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.ty)).collect();
-    let mut walk = Walk { plan, scope, text: TemplateText::default(), fixed: true };
+    let mut walk = Walk { plan, scope, known, text: TemplateText::default(), fixed: true };
     // Untrusted text is fenced, and the system message begins with what a fence means.
     if prompt.system.iter().chain(prompt.messages.iter().map(|message| &message.text)).any(has_untrusted_hole) {
         walk.constant(FENCE_NOTICE, true);
@@ -39,6 +39,8 @@ pub fn template_text(prompt: &Prompt, plan: &Plan) -> TemplateText {
 struct Walk<'a> {
     plan: &'a Plan,
     scope: BTreeMap<&'a str, &'a Type>,
+    /// Bytes of parameters.
+    known: Option<&'a BTreeMap<String, u64>>,
     text: TemplateText,
     /// Nothing that varies stood before.
     fixed: bool,
@@ -103,7 +105,8 @@ impl<'a> Walk<'a> {
             _ => (None, 5),
         };
         let before = of.and_then(|of| self.scope.insert(variable, of));
-        let mut inner = Walk { plan: self.plan, scope: self.scope.clone(), text: TemplateText::default(), fixed: false };
+        let mut inner =
+            Walk { plan: self.plan, scope: self.scope.clone(), known: None, text: TemplateText::default(), fixed: false };
         inner.pieces(body, false, depth + 1);
         let once = inner.text.holes_bytes_expected.saturating_add(inner.text.likely.len() as u64);
         self.text.holes_bytes_expected = self.text.holes_bytes_expected.saturating_add(once.saturating_mul(rounds));
@@ -117,8 +120,17 @@ impl<'a> Walk<'a> {
         match value {
             Expr::Literal(Value::Text(text)) => text.len() as u64,
             Expr::Literal(_) => 8,
-            other => self.type_of(other).map_or(UNKNOWN_BYTES_EXPECTED, |ty| answer_size(ty, &self.plan.types).bytes_expected),
+            other => self.known_bytes(other).or_else(|| self.declared_bytes(other)).unwrap_or(UNKNOWN_BYTES_EXPECTED),
         }
+    }
+
+    fn known_bytes(&self, value: &Expr) -> Option<u64> {
+        let Expr::Var(name) = value else { return None };
+        self.known?.get(name).copied()
+    }
+
+    fn declared_bytes(&self, value: &'a Expr) -> Option<u64> {
+        self.type_of(value).map(|ty| answer_size(ty, &self.plan.types).bytes_expected)
     }
 
     fn type_of(&self, value: &'a Expr) -> Option<&'a Type> {

@@ -29,12 +29,18 @@ pub enum Encoding {
 #[derive(Clone, Copy, Debug)]
 pub struct ByteBound;
 
+/// The bound for a tokenizer that is not public but was compared with one that is: see `calibration_milli` of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Calibrated {
+    pub milli: u64,
+}
+
 /// The tokenizer of a model. The tables of an encoding are loaded with its first count (about 150 ms), not here.
-pub fn tokenizer(model: &Model) -> &'static dyn Tokenizer {
-    match model.encoding.as_deref().and_then(Encoding::named) {
-        Some(Encoding::O200kBase) => &Encoding::O200kBase,
-        Some(Encoding::Cl100kBase) => &Encoding::Cl100kBase,
-        None => &ByteBound,
+pub fn tokenizer(model: &Model) -> Box<dyn Tokenizer> {
+    match (model.encoding.as_deref().and_then(Encoding::named), model.calibration_milli) {
+        (Some(encoding), _) => Box::new(encoding),
+        (None, Some(milli)) => Box::new(Calibrated { milli }),
+        (None, None) => Box::new(ByteBound),
     }
 }
 
@@ -62,6 +68,31 @@ impl Tokenizer for Encoding {
 
     fn exact(&self) -> bool {
         true
+    }
+}
+
+impl Tokenizer for Calibrated {
+    /// Plain text by the calibration; digits, and whatever is not ASCII, by their bytes. Never more than the bytes of all.
+    fn count(&self, text: &str) -> u64 {
+        let plain = |c: char| c.is_ascii() && !c.is_ascii_digit();
+        let (mut reference, mut bytes) = (0u64, 0u64);
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let end = rest.find(|c| plain(c) != plain(first)).unwrap_or(rest.len());
+            let (run, behind) = rest.split_at(end);
+            if plain(first) {
+                reference = reference.saturating_add(Encoding::O200kBase.count(run));
+            } else {
+                bytes = bytes.saturating_add(ByteBound.count(run));
+            }
+            rest = behind;
+        }
+        let calibrated = reference.saturating_mul(self.milli).div_ceil(1000).saturating_add(bytes);
+        calibrated.min(ByteBound.count(text))
+    }
+
+    fn exact(&self) -> bool {
+        false
     }
 }
 

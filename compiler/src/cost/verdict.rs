@@ -101,8 +101,15 @@ fn cap(model: &Model) -> String {
 }
 
 fn counted(model: &Model) -> String {
-    let how = match &model.encoding {
-        Some(encoding) if tokenizer(model).exact() => format!("counted exactly ({encoding}) before it is sent"),
+    let how = match (&model.encoding, model.calibration_milli) {
+        (Some(encoding), _) if tokenizer(model).exact() => format!("counted exactly ({encoding}) before it is sent"),
+        (_, Some(milli)) => {
+            let times = format!("{}.{:02}", milli / 1000, milli % 1000 / 10);
+            format!(
+                "no public tokenizer: counted before it is sent as {times} times what o200k_base makes, digits and other scripts by \
+                 their bytes; measured, not promised"
+            )
+        }
         _ => format!(
             "no public tokenizer: {BYTES_PER_DECLARED_TOKEN} bytes per declared token are allowed, and each may be a token"
         ),

@@ -9,7 +9,6 @@ pub(crate) mod visit;
 pub use crate::types::{Expectation, GivenStandIn};
 pub use tests::{TestPlan, test_plans};
 
-use crate::cost::Catalog;
 use crate::types::{Checked, CheckedFlow};
 use names::Renaming;
 use pmflow_plan::{
@@ -31,8 +30,11 @@ fn emit_flow(checked: &Checked, flow: &CheckedFlow, extra: &[&Expr]) -> Option<(
     if !checked.clean() {
         return None;
     }
-    let mut needed =
-        Needed { checked, flows: checked.flows.iter().map(|flow| (flow.full.as_str(), flow)).collect(), plan: empty_plan() };
+    let mut needed = Needed {
+        checked,
+        flows: checked.flows.iter().map(|flow| (flow.full.as_str(), flow)).collect(),
+        plan: empty_plan(checked),
+    };
     needed.flow(flow);
     extra.iter().for_each(|expr| needed.expr(expr));
     let mut plan = needed.plan;
@@ -44,7 +46,7 @@ fn emit_flow(checked: &Checked, flow: &CheckedFlow, extra: &[&Expr]) -> Option<(
     Some((plan, map))
 }
 
-fn empty_plan() -> Plan {
+fn empty_plan(checked: &Checked) -> Plan {
     Plan {
         format: PLAN_FORMAT,
         flow: String::new(),
@@ -55,7 +57,7 @@ fn empty_plan() -> Plan {
         prompts: BTreeMap::new(),
         operations: BTreeMap::new(),
         connectors: BTreeMap::new(),
-        catalog: Catalog::builtin().hash().to_string(),
+        catalog: checked.catalog.clone(),
         ceiling: None,
     }
 }

@@ -67,6 +67,8 @@ pub struct Checked {
     /// The type of every expression, as an author would write it; sorted, outer before inner.
     pub types: Vec<(Span, Ty)>,
     pub work: Work,
+    /// Hash of the catalog that prices came from.
+    pub catalog: String,
     pub(crate) flows: Vec<CheckedFlow>,
     pub(crate) tests: Vec<CheckedTest>,
     pub(crate) parts: PlanParts,
@@ -247,6 +249,7 @@ impl<'w> Checker<'w> {
             references: self.references,
             types: self.types,
             work: self.work,
+            catalog: self.world.catalog().hash().to_owned(),
             flows: self.items.checked_flows(),
             tests: self.tests,
             parts: self.parts,

@@ -4,7 +4,7 @@ use super::Checker;
 use super::items::ModelState;
 use super::names::Found;
 use super::phrases::{Terms, constant_text, money};
-use crate::cost::{Catalog, ModelOptions};
+use crate::cost::ModelOptions;
 use crate::syntax::ast::{ItemKind, ModelLink, ModelTarget, Name, Setting};
 use crate::{Problem, Span};
 use pmflow_plan::{Model, Money, Rates};
@@ -103,7 +103,7 @@ impl Checker<'_> {
             );
             return None;
         }
-        match Catalog::builtin().resolve_with(id, options) {
+        match self.world.catalog().resolve_with(id, options) {
             Ok(model) => Some(self.keep_model(model, options, name)),
             Err(unresolved) => {
                 self.report(unresolved.problem(span));

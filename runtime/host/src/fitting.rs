@@ -93,7 +93,11 @@ fn rendered(plan: &Plan, prompt: &Prompt, call: &ModelCall, parameter: &str, val
 }
 
 fn too_long(model: &Model, prompt: &Prompt, call: &ModelCall, counted: u64, allowed: u64) -> Failure {
-    let unit = if model.encoding.is_some() { "tokens" } else { "bytes (its tokenizer is not public, so bytes are counted)" };
+    let unit = match (&model.encoding, model.calibration_milli) {
+        (Some(_), _) => "tokens",
+        (None, Some(_)) => "tokens (at most: its tokenizer is not public)",
+        (None, None) => "bytes (its tokenizer is not public, so bytes are counted)",
+    };
     let repaired = call.messages.iter().skip(prompt.messages.len()).any(|message| message.role == Role::Assistant);
     let with = if repaired { " with the answer that is asked to be mended" } else { "" };
     let mend = match &prompt.on_overflow {
@@ -131,6 +135,7 @@ mod tests {
             output_tokens_max: 100,
             output_cap: CapFidelity::Hard,
             encoding: None,
+            calibration_milli: None,
             structured_output: true,
             temperature: true,
         }

@@ -41,6 +41,7 @@ pub fn model(api: Api) -> Model {
         output_tokens_max: 128_000,
         output_cap: CapFidelity::Hard,
         encoding: Some("o200k_base".to_owned()),
+        calibration_milli: None,
         structured_output: true,
         temperature: false,
     }

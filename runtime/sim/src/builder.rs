@@ -105,6 +105,7 @@ pub fn model(id: &str, pico_per_token: u64) -> Model {
         output_tokens_max: 10_000,
         output_cap: CapFidelity::Hard,
         encoding: None,
+        calibration_milli: None,
         structured_output: true,
         temperature: true,
     }

@@ -13,13 +13,14 @@ fn ends(said: &Said, code: i32, words: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "init",
     "check",
     "fmt",
     "explain",
     "cost",
     "models",
+    "prices",
     "plan",
     "test",
     "run",
@@ -156,7 +157,7 @@ fn codes_and_models_are_explained() {
     assert!(all.lines().count() > 60 && all.lines().all(|line| line.starts_with(['E', 'W', 'H'])), "{all}");
     let found = folder.pmflow("models gpt-6-luna").out;
     assert!(found.contains("openai/gpt-6-luna") && !found.contains("anthropic/"), "{found}");
-    ends(&folder.pmflow("models openai/gpt-6-luna"), 0, &["context_tokens_max", "price", "as of"]);
+    ends(&folder.pmflow("models openai/gpt-6-luna"), 0, &["window         1050000 tokens", "Prices", "as of"]);
 }
 
 /// A run that asks a person is left, decided from outside, and goes on with the decision.

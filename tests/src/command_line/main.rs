@@ -7,4 +7,5 @@ mod examples;
 mod kills;
 mod mistakes;
 mod moderation;
+mod prices;
 mod process;

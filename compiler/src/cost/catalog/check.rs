@@ -17,6 +17,17 @@ pub(super) fn broken_rules(facts: &ProviderFacts, today: Day) -> Vec<String> {
     if facts.as_of > today {
         broken.push(format!("`{provider}` is dated {}, which is in the future", facts.as_of));
     }
+    if let Some(fact) = &facts.calibration {
+        if fact.date > today {
+            broken.push(format!("`{provider}` has a calibration of {}, which is in the future", fact.date));
+        }
+        if !(1000..=100_000).contains(&fact.tokens_milli) {
+            broken.push(format!(
+                "`{provider}` has a calibration of {} thousandths, not between 1000 and 100000",
+                fact.tokens_milli
+            ));
+        }
+    }
     duplicates(facts, &mut broken);
     for entry in &facts.models {
         let mut say = |what: String| broken.push(format!("model `{provider}/{}`: {what}", entry.id));

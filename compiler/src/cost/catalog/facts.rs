@@ -31,6 +31,9 @@ pub struct ProviderFacts {
     /// How far the cap that is sent is kept, unless a model says otherwise.
     pub cap: CapFact,
     pub overhead: Overhead,
+    /// What holds for its models without a public tokenizer; none: only bytes bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationFact>,
     /// What each name in a model's `sources` is, with its version and date.
     pub sources: BTreeMap<String, String>,
     /// Sorted by id.
@@ -168,6 +171,16 @@ pub struct Overhead {
     pub per_message_tokens: u64,
     /// Added to the bytes of the answer's JSON Schema, when there is one.
     pub per_schema_tokens: u64,
+    pub source: String,
+    pub date: Day,
+}
+
+/// How many tokens plain text makes, against `o200k_base`: measured, with a reserve, not documented.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationFact {
+    /// In thousandths of an `o200k_base` token.
+    pub tokens_milli: u64,
     pub source: String,
     pub date: Day,
 }

@@ -80,6 +80,7 @@ fn model(id: &str, facts: &ProviderFacts, entry: &Entry, api: Api) -> Model {
         output_tokens_max,
         output_cap: entry.cap.as_ref().unwrap_or(&facts.cap).fidelity,
         encoding: entry.encoding.clone(),
+        calibration_milli: facts.calibration.as_ref().map(|fact| fact.tokens_milli),
         structured_output: supports("json_schema") == Some(true),
         // Not known: a model that thinks refuses it as a rule, the others take it.
         temperature: supports("temperature").unwrap_or(supports("reasoning") != Some(true)),
@@ -125,6 +126,7 @@ fn declared(id: &str, rates: Rates, options: &ModelOptions) -> Model {
         output_tokens_max: options.output_tokens_max.unwrap_or(context_tokens_max),
         output_cap: CapFidelity::Hard,
         encoding: None,
+        calibration_milli: None,
         structured_output: false,
         temperature: true,
     }

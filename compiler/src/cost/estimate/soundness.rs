@@ -98,11 +98,17 @@ impl World {
             CapFidelity::Soft { slack_tokens } => slack_tokens,
             CapFidelity::Hard | CapFidelity::None => 0,
         };
-        // All that the runtime lets through: tokens where it can count them, else four bytes for each, a token each.
-        let scale = if model.encoding.is_some() { 1 } else { 4 };
+        // All that the runtime lets through: tokens where it can count them, else what the calibration makes of them, else four
+        // bytes for each, a token each.
+        let scale = match (&model.encoding, model.calibration_milli) {
+            (Some(_), _) => 1.0,
+            (None, Some(milli)) => milli as f64 / 1000.0,
+            (None, None) => 4.0,
+        };
         let texts = prompt.input_tokens_max - prompt.overhead_tokens_max;
-        let again = if repair { prompt.output_tokens_max * scale + 512 } else { 0 };
-        let input = texts * scale + again + prompt.overhead_tokens_max;
+        let again = if repair { prompt.output_tokens_max } else { 0 };
+        let declared = ((texts + again) as f64 * scale).ceil() as u64;
+        let input = declared + if repair { 512 } else { 0 } + prompt.overhead_tokens_max;
         // Mostly all tokens of the dearest kind, on a day on which prices have changed; now and then any mixture.
         let written = if self.pick(4) > 0 { input } else { self.pick(input + 1) };
         let read = self.pick(input - written + 1);

@@ -9,9 +9,9 @@ fn ceiling(steps: Vec<pmflow_plan::Step>) -> Figure {
     estimate(&plan(vec![flow("main", steps)], vec![prompt("ask", &[LUNA])])).run.ceiling
 }
 
-/// 1,500 declared tokens, of four bytes each for want of a public tokenizer, at $0.125, and 300 at $0.50 per million:
-/// 750,000,000 + 150,000,000 pico-dollars.
-const ONE_CALL: i128 = 900_000_000;
+/// 1,500 declared tokens, times 1.25 for want of a public tokenizer, at $0.125, and 300 at $0.50 per million:
+/// 234,375,000 + 150,000,000 pico-dollars.
+const ONE_CALL: i128 = 384_375_000;
 
 fn known(pico: i128) -> Figure {
     Figure::Known(Money::from_pico(pico))
@@ -47,7 +47,7 @@ fn a_chain_with_repairs_is_the_sum_of_all_that_may_be_billed() {
     let asked = Prompt { repair: 1, ..prompt("ask", &[LUNA, other]) };
     let plan = plan(vec![flow("main", vec![step("a", ask("ask"))])], vec![asked]);
     // A repair sends the answer again (300 tokens) with a note (512 bytes).
-    let of = |input: i128, output: i128| (4 * 1500 + 4 * (1500 + 300) + 512) * input + 600 * output;
+    let of = |input: i128, output: i128| (1875 + 2250 + 512) * input + 600 * output;
     assert_eq!(estimate(&plan).run.ceiling, known(of(125_000, 500_000) + of(1_250_000, 5_000_000)));
 }
 

@@ -19,6 +19,8 @@ pub fn json(estimate: &Estimate, recommendations: &[Recommendation], map: &Sourc
         "flow": estimate.flow,
         "catalog": estimate.catalog,
         "run": estimate.run,
+        "interval": estimate.interval,
+        "seen": estimate.seen,
         "rate": estimate.rate,
         "day": estimate.day,
         "month": estimate.month,

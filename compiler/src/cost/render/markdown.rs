@@ -10,6 +10,9 @@ pub fn markdown(estimate: &Estimate, recommendations: &[Recommendation], map: &S
     let mut text = format!("### Cost of `{}`\n\n", estimate.flow);
     let run = &estimate.run;
     let _ = writeln!(text, "One run: **{}** expected, **{}** ceiling.\n", cell(&run.expected), cell(&run.ceiling));
+    if let Some(interval) = super::interval(estimate) {
+        let _ = writeln!(text, "{interval}.\n");
+    }
     if let (Some(day), Some(month)) = (&estimate.day, &estimate.month) {
         let _ = writeln!(text, "| | expected | ceiling |\n| --- | ---: | ---: |");
         for (name, cost) in [("per day", day), ("per month", month)] {
@@ -18,6 +21,9 @@ pub fn markdown(estimate: &Estimate, recommendations: &[Recommendation], map: &S
         text.push('\n');
     }
     prompts(estimate, map, &mut text);
+    for line in estimate.seen.iter().flat_map(super::seen) {
+        let _ = writeln!(text, "- Seen: {}", escaped(&line));
+    }
     for one in &estimate.verdicts {
         let (word, meaning) = verdict(one);
         let _ = writeln!(text, "- Budget {} per {}: **{word}**; {meaning}.", one.limit, one.scope);

@@ -15,6 +15,7 @@ pub fn table(estimate: &Estimate, recommendations: &[Recommendation], map: &Sour
     prompts(estimate, &mut lines);
     lines.push(String::new());
     totals(estimate, &mut lines);
+    seen(estimate, &mut lines);
     budget(estimate, &mut lines);
     sizes(estimate, &mut lines);
     rests_on(estimate, &mut lines);
@@ -68,6 +69,7 @@ fn row(name: &str, kind: &str, cells: [String; 6]) -> String {
 fn totals(estimate: &Estimate, lines: &mut Vec<String>) {
     let runs = |count: Count| format!("{} runs, {} at most", expected(count), most(count.most));
     total("one run", &estimate.run, "", lines);
+    lines.extend(super::interval(estimate).map(|interval| format!("            {interval}")));
     if let (Some(rate), Some(day), Some(month)) = (&estimate.rate, &estimate.day, &estimate.month) {
         total("per day", day, &runs(rate.per_day), lines);
         total("per month", month, &runs(rate.per_month), lines);
@@ -79,6 +81,12 @@ fn total(name: &str, cost: &Cost, runs: &str, lines: &mut Vec<String>) {
     let note = if runs.is_empty() { floor } else { format!("({runs})") };
     let (expected, ceiling) = (cell(&cost.expected), cell(&cost.ceiling));
     lines.push(format!("{name:<10}  expected {expected:>10}  ceiling {ceiling:>10}  {note}"));
+}
+
+fn seen(estimate: &Estimate, lines: &mut Vec<String>) {
+    let Some(seen) = &estimate.seen else { return };
+    heading("Seen", lines);
+    super::seen(seen).iter().for_each(|line| wrapped("", line, lines));
 }
 
 fn budget(estimate: &Estimate, lines: &mut Vec<String>) {
