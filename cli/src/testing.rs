@@ -38,7 +38,7 @@ fn judged(test: &TestPlan, mut world: StandIns<'_>) -> Vec<String> {
         Err(reason) => return vec![reason],
     };
     let count: fn(&str) -> u64 = |text| pmflow_host::tokens::count("o200k_base", text);
-    let options = RunOptions { budget_override: None, tokens: Some(Arc::new(count)) };
+    let options = RunOptions { budget_override: None, tokens: Some(Arc::new(count)), ..RunOptions::default() };
     let id = RunId("test".into());
     let (run, first) = Run::new(plan.clone(), plan.id(), id, input, options.clone(), world.now);
     let now = world.now;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod budget;
 mod cancel;
 mod check;
 mod completions;
@@ -17,6 +18,7 @@ mod run;
 mod runs;
 mod show;
 mod test;
+mod usage;
 
 use crate::exit::{Code, Result};
 use crate::terminal::Terminal;
@@ -41,6 +43,8 @@ pub enum Command {
     Approve(decide::Arguments),
     /// Refuse what a step asks for
     Reject(decide::Arguments),
+    Budget(budget::Arguments),
+    Usage(usage::Arguments),
     Completions(completions::Arguments),
     Lsp(lsp::Arguments),
 }
@@ -63,6 +67,8 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Cancel(arguments) => cancel::run(&arguments, terminal),
         Command::Approve(arguments) => decide::run(&arguments, true, terminal),
         Command::Reject(arguments) => decide::run(&arguments, false, terminal),
+        Command::Budget(arguments) => budget::run(&arguments, terminal),
+        Command::Usage(arguments) => usage::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Lsp(_) => lsp::run(),
     }

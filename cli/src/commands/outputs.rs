@@ -200,7 +200,7 @@ fn cell(value: &Value, column: &str) -> String {
 }
 
 /// A spreadsheet takes a cell that begins like a formula for one; an apostrophe before it makes it text. Numbers stay.
-fn formula_safe(cell: &str) -> String {
+pub fn formula_safe(cell: &str) -> String {
     let dangerous = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
     if dangerous { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -7,6 +7,7 @@ use crate::store::{block_on, failed, find, open, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::render;
 use pmflow_engine::{RunEnd, RunId, RunStatus, StepStatus};
+use pmflow_host::budgets::is_shared;
 use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
 use pmflow_plan::{FailureClass, Money};
 use pmflow_store::{StepCursor, Store as _};
@@ -128,7 +129,7 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
         let store = open_existing(&project).await?;
         let run = find(&store, wanted).await?;
         if matches!(run.status, RunStatus::Failed | RunStatus::Suspended)
-            && run.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget)
+            && run.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget && !is_shared(failure))
             && arguments.max_cost.is_none()
         {
             return Err(Failed::new(format!("run {} ended because its budget was used up", run.id))
@@ -151,6 +152,7 @@ fn setup(loaded: &Loaded, target: &Target, simulate: Option<String>, cost_max: O
         connector_urls: urls(&loaded.project.settings.connectors),
         provider_urls: urls(&loaded.project.settings.providers),
         cost_max,
+        user: crate::commands::decide::this_user(),
     })
 }
 
@@ -362,6 +364,9 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
         ));
     }
     match end.status {
+        RunStatus::Failed | RunStatus::Suspended if end.failure.as_ref().is_some_and(is_shared) => {
+            terminal.note(&format!("  when there is money again: pmflow run --resume {id}   (see pmflow budget show)"));
+        }
         RunStatus::Failed | RunStatus::Suspended if is_budget(end) => {
             terminal.note(&format!("  with a higher limit: pmflow run --resume {id} --max-cost DOLLARS"))
         }

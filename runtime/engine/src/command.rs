@@ -32,12 +32,15 @@ pub enum Command {
     StartTimer(Timer),
     /// Somebody has to decide. Answered by `Decided`, whenever that is.
     AwaitApproval(ApprovalRequest),
+    /// Money out of the budgets that the run shares: `need` for the next call, `wish` if that much is there. Answered by
+    /// `BudgetDrawn`. Nothing else of the run may be committed between the draw and its answer.
+    DrawBudget { need: Money, wish: Money },
     /// Nothing more is owed: the run reached this status. Wants no answer.
     RunEnded(RunEnd),
 }
 
 impl Command {
-    /// The instance that waits for the answer; none for [`Command::RunEnded`].
+    /// The instance that waits for the answer; none for those of the run itself.
     pub fn instance(&self) -> Option<&Path> {
         match self {
             Command::CallModel(call) => Some(&call.call.instance),
@@ -48,7 +51,7 @@ impl Command {
             Command::Gather(gather) => Some(&gather.instance),
             Command::StartTimer(timer) => Some(&timer.id.instance),
             Command::AwaitApproval(request) => Some(&request.instance),
-            Command::RunEnded(_) => None,
+            Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }
     }
 }

@@ -86,6 +86,9 @@ pub enum Event {
     LimitRaised {
         limit: Money,
     },
+    BudgetDrawn {
+        answer: BudgetAnswer,
+    },
     /// What an outcome that was unknown had really cost; zero when it was not billed. `call` and `held` as in the ledger.
     Reconciled {
         call: CallId,
@@ -93,6 +96,19 @@ pub enum Event {
         actual: Money,
         usage: Option<Usage>,
     },
+}
+
+/// What became of a draw on shared budgets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BudgetAnswer {
+    /// The run's committed sum may reach this.
+    Granted { up_to: Money },
+    /// What others hold has to come back first. The run has given back all that it does not need.
+    Waiting,
+    /// A while after `Waiting`: the run asks again.
+    AskAgain,
+    /// It cannot fit. `suspends`: the run waits for a person rather than failing.
+    Refused { need: Money, failure: Failure, suspends: bool },
 }
 
 /// How a model's answer ended.

@@ -9,6 +9,17 @@ use crate::{CallId, Command, Write, failures, prompts};
 use pmflow_ledger::{Entry, Reservation};
 use pmflow_plan::{Billing, CapFidelity, Model, Money, OnExceed, Prompt, Usage};
 
+/// A draw asks for the holds of so many calls: it costs a transaction of its own.
+const CALLS_PER_DRAW: i128 = 64;
+
+/// What shared budgets say to a hold.
+enum Allowance {
+    Enough,
+    /// The answer is awaited.
+    Asked,
+    Refused,
+}
+
 /// What became of the first in the queue.
 enum Grant {
     Sent,
@@ -54,14 +65,39 @@ impl<'a> Turn<'a> {
             let state = at_model(&state, position);
             let Some(hold) = self.hold_of(prompt, &state) else { continue };
             asked = asked.or(Some(hold));
-            match self.state.account.reserve(hold) {
-                Reservation::Granted(entry) => return self.send_prompt(at, ticket, state, entry),
+            let mut account = self.state.account;
+            match account.reserve(hold) {
+                Reservation::Granted(entry) => match self.allowance(account.committed(), hold) {
+                    Allowance::Enough => {
+                        self.state.account = account;
+                        return self.send_prompt(at, ticket, state, entry);
+                    }
+                    Allowance::Asked => return Grant::Waiting,
+                    Allowance::Refused => {}
+                },
                 Reservation::Waiting => return Grant::Waiting,
                 Reservation::Refused => {}
             }
         }
         self.refuse(prompt, asked);
         Grant::Gone
+    }
+
+    /// Whether the budgets that the run shares allow a hold that brings what is committed to this sum.
+    fn allowance(&mut self, committed: Money, hold: Money) -> Allowance {
+        let Some(shared) = &mut self.state.shared else { return Allowance::Enough };
+        if committed <= shared.up_to {
+            return Allowance::Enough;
+        }
+        if shared.refused.as_ref().is_some_and(|refused| hold >= refused.need) {
+            return Allowance::Refused;
+        }
+        if !shared.asking {
+            shared.asking = true;
+            let wish = hold.checked_mul(CALLS_PER_DRAW).unwrap_or(hold);
+            self.commands.push(Command::DrawBudget { need: hold, wish });
+        }
+        Allowance::Asked
     }
 
     /// The ceiling of the next request; none when its model is unknown or the amount is beyond all numbers.
@@ -97,6 +133,13 @@ impl<'a> Turn<'a> {
     /// step stays as it is, so that a raised limit lets it go on. The proven ceiling suffices for every run that nothing
     /// breaks into: only calls that were lost, or made again after a resume, can use it up, and then a person decides.
     fn refuse(&mut self, prompt: &Prompt, asked: Option<Money>) {
+        if let Some(refused) = self.state.shared.as_ref().and_then(|shared| shared.refused.clone()) {
+            let failure = Some(refused.failure.clone());
+            return self.end_with(match refused.suspends {
+                true => Ending::Suspended { failure },
+                false => Ending::Failed { failure: refused.failure },
+            });
+        }
         let account = &self.state.account;
         let budget = self.plan.flows.get(&self.plan.flow).map(|flow| &flow.settings.budget);
         if account.limit.is_some() && account.limit == self.plan.ceiling && budget.and_then(|budget| budget.run) != account.limit
@@ -158,6 +201,11 @@ impl<'a> Turn<'a> {
     /// Corrects a charge that was unknown. Changes nothing when the account has no such charge.
     pub fn reconcile(&mut self, call: CallId, held: Money, actual: Money, usage: Option<Usage>) {
         if let Ok(entry) = self.state.account.reconcile(held, actual) {
+            // What turned out to be cheaper belongs to its period, and is no room for further calls.
+            let freed = held.checked_sub(actual).unwrap_or(Money::ZERO).max(Money::ZERO);
+            if let Some(shared) = &mut self.state.shared {
+                shared.up_to = shared.up_to.checked_sub(freed).unwrap_or(Money::ZERO);
+            }
             self.touch_run();
             let row =
                 LedgerRow { entry, call: Some(call), prompt: None, model: None, usage, idempotency_key: None, at: self.now };

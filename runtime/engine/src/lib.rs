@@ -44,7 +44,7 @@ pub use command::{
     Admission, ApprovalRequest, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall, Pull,
     ResolvedSource, RunEnd, Timer, TimerId,
 };
-pub use event::{Event, Finish, Row};
+pub use event::{BudgetAnswer, Event, Finish, Row};
 pub use path::{Path, RunId};
 pub use recover::RecoverError;
 pub use run::{Run, RunOptions};

@@ -30,7 +30,8 @@ impl Run {
     /// # Errors
     /// The rows are not those of a run of this plan, or of a later version.
     pub fn recover(plan: Arc<Plan>, stored: Stored, options: RunOptions, now: Time) -> Result<(Run, Transition), RecoverError> {
-        let state = read(&plan, stored)?;
+        let mut state = read(&plan, stored)?;
+        state.shared = options.shared_budgets.then(Default::default);
         let mut run = Run { plan, tools: Tools::new(options), state };
         if run.state.status != RunStatus::Running {
             let commands = run.outstanding();
@@ -131,6 +132,7 @@ fn read(plan: &Plan, stored: Stored) -> Result<State, RecoverError> {
         instances,
         queue: BTreeMap::new(),
         in_flight: 0,
+        shared: None,
     };
     check(plan, &state)?;
     rebuild(&mut state);

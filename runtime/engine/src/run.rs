@@ -29,6 +29,8 @@ pub struct RunOptions {
     /// Counts tokens where an answer has a bound in tokens; without it such bounds are not checked. It must give the
     /// same count for the same text, always.
     pub tokens: Option<Arc<dyn TokenCount + Send + Sync>>,
+    /// The run may be subject to budgets that it shares with others: it asks before it spends ([`Command::DrawBudget`]).
+    pub shared_budgets: bool,
 }
 
 /// Aids to evaluation that are no state.
@@ -51,7 +53,8 @@ impl Run {
         };
         let limit = flow.and_then(|flow| flow.settings.budget.run);
         let limit = [limit, options.budget_override, plan.ceiling].into_iter().flatten().min();
-        let state = State::new(&plan, plan_id, id, limit, now);
+        let mut state = State::new(&plan, plan_id, id, limit, now);
+        state.shared = options.shared_budgets.then(Default::default);
         let mut run = Run { plan, tools, state };
         let transition = run.turn(now, |turn| turn.begin(parameters));
         (run, transition)
@@ -148,6 +151,7 @@ impl std::fmt::Debug for RunOptions {
         f.debug_struct("RunOptions")
             .field("budget_override", &self.budget_override)
             .field("counts_tokens", &counts_tokens)
+            .field("shared_budgets", &self.shared_budgets)
             .finish()
     }
 }
@@ -203,6 +207,7 @@ impl State {
             instances: BTreeMap::new(),
             queue: BTreeMap::new(),
             in_flight: 0,
+            shared: None,
         }
     }
 }

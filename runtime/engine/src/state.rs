@@ -34,6 +34,26 @@ pub(crate) struct State {
     pub queue: BTreeMap<u64, (Path, String)>,
     /// Calls and admissions whose answer is awaited before the run may end. Rebuilt by a recovery.
     pub in_flight: u64,
+    /// None: no budget of others is asked. Not stored: a recovered run draws again.
+    pub shared: Option<SharedBudgets>,
+}
+
+/// What the run may spend of budgets that it shares with others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedBudgets {
+    /// The committed sum may reach this without asking.
+    pub up_to: Money,
+    /// The answer to a draw is awaited.
+    pub asking: bool,
+    /// A hold of so much, or more, does not fit, and why.
+    pub refused: Option<Refused>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub need: Money,
+    pub failure: Failure,
+    pub suspends: bool,
 }
 
 /// Why nothing new starts; the run ends when what is under way has ended.

@@ -2,10 +2,13 @@
 
 use crate::effects::Effects;
 use crate::fault::{Boundary, Fault};
-use crate::{Approvals, HostError, clock};
-use pmflow_engine::{Command, Counters, Event, Path, Run, RunEnd, RunStatus, Transition, Write};
+use crate::{Approvals, HostError, budgets, clock};
+use pmflow_engine::{BudgetAnswer, Command, Counters, Event, Path, Run, RunEnd, RunStatus, Transition, Write};
 use pmflow_ledger::Account;
-use pmflow_store::{Ask, Committed, Lease, RENEW_EVERY, Remedy, Renewal, RequestId, RunCommit, Store};
+use pmflow_plan::Money;
+use pmflow_store::{
+    Ask, BudgetLimit, Committed, Draw, Lease, RENEW_EVERY, Remedy, Renewal, RequestId, RunCommit, Spender, Store,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -15,6 +18,8 @@ use tokio::task::JoinSet;
 const BATCH_MAX: usize = 512;
 /// How often requests of other processes (cancel, decide, raise) are looked for.
 const LISTEN_EVERY: Duration = Duration::from_millis(250);
+/// How often a run asks for money that others hold.
+const DRAW_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Tries of a commit that a locked database refuses, one per store timeout.
 const COMMIT_TRIES: u32 = 3;
 
@@ -55,6 +60,9 @@ pub enum Wish {
 }
 
 pub(crate) struct Driver<S: Store> {
+    pub spender: Spender,
+    /// What the plan declares.
+    pub limits: Vec<BudgetLimit>,
     pub store: Arc<S>,
     pub effects: Arc<Effects<S>>,
     pub run: Run,
@@ -96,6 +104,8 @@ struct Flight {
     /// Dispatched and able to answer without a person or a clock.
     working: usize,
     approvals_open: usize,
+    /// A draw on shared budgets, to be made before anything else is applied.
+    draw: Option<(Money, Money)>,
     end: Option<RunEnd>,
 }
 
@@ -104,9 +114,12 @@ impl<S: Store> Driver<S> {
     /// from those of its recovery.
     pub async fn drive(mut self, first: Vec<Pending>, stored: Option<Vec<Path>>) -> Result<RunEnd, HostError> {
         let (answers, events) = mpsc::unbounded_channel();
-        let mut flight = Flight { events, answers, tasks: JoinSet::new(), working: 0, approvals_open: 0, end: None };
+        let mut flight = Flight { events, answers, tasks: JoinSet::new(), working: 0, approvals_open: 0, draw: None, end: None };
         match stored {
-            Some(refused) => first.into_iter().for_each(|pending| self.dispatch(pending.transition, &refused, &mut flight)),
+            Some(refused) => {
+                first.into_iter().for_each(|pending| self.dispatch(pending.transition, &refused, &mut flight));
+                self.draw(&mut flight).await?;
+            }
             None => self.commit(first, &mut flight).await?,
         }
         let mut listen = tokio::time::interval(LISTEN_EVERY);
@@ -188,8 +201,35 @@ impl<S: Store> Driver<S> {
         Ok(pending)
     }
 
-    /// Stores transitions in order, all in one batch, and dispatches what they ask for.
     async fn commit(&mut self, pending: Vec<Pending>, flight: &mut Flight) -> Result<(), HostError> {
+        self.commit_only(pending, flight).await?;
+        self.draw(flight).await
+    }
+
+    /// Draws on shared budgets as long as the run asks to. Nothing of the run is applied between a draw and its answer, for a
+    /// draw gives back what the stored run does not need.
+    async fn draw(&mut self, flight: &mut Flight) -> Result<(), HostError> {
+        while let Some((need, wish)) = flight.draw.take() {
+            let (lease, spender, limits) = (self.lease.clone(), self.spender.clone(), self.limits.clone());
+            let drawn = self.store.draw(Draw { lease, spender, limits, need, wish }).await?;
+            let answer = budgets::answer(drawn, self.run.account().committed(), need, wish);
+            let Some(answer) = answer else { return Err(HostError::LeaseLost { run: self.lease.run.clone() }) };
+            if answer == BudgetAnswer::Waiting {
+                flight.working += 1;
+                let answers = flight.answers.clone();
+                flight.tasks.spawn(async move {
+                    tokio::time::sleep(DRAW_AGAIN_AFTER).await;
+                    drop(answers.send(Event::BudgetDrawn { answer: BudgetAnswer::AskAgain }));
+                });
+            }
+            let pending = self.apply(Event::BudgetDrawn { answer });
+            self.commit_only(vec![pending], flight).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores transitions in order, all in one batch, and dispatches what they ask for.
+    async fn commit_only(&mut self, pending: Vec<Pending>, flight: &mut Flight) -> Result<(), HostError> {
         let (stored, idle): (Vec<Pending>, Vec<Pending>) =
             pending.into_iter().partition(|pending| !pending.transition.writes.is_empty());
         if !stored.is_empty() {
@@ -247,6 +287,7 @@ impl<S: Store> Driver<S> {
         let answer = move |event: Event| drop(answers.send(event));
         match command {
             Command::RunEnded(end) => flight.end = Some(end),
+            Command::DrawBudget { need, wish } => flight.draw = Some((need, wish)),
             Command::AwaitAdmission(admission) => {
                 flight.working += 1;
                 let rejected = admission.items.iter().filter(|item| refused.contains(item)).cloned().collect();

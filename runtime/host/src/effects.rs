@@ -35,7 +35,8 @@ impl<S: Store> Effects<S> {
             Command::PullRows(pull) | Command::ReadSource(pull) => Some(self.rows.pull(&self.plan, &self.operations, pull).await),
             Command::LookupCache(lookup) => Some(self.look_up(lookup).await),
             Command::Gather(gather) => Some(self.gather(gather).await),
-            Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) | Command::RunEnded(_) => None,
+            Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) => None,
+            Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }
     }
 

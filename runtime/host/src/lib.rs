@@ -3,6 +3,7 @@
 //! [`Host::start`] creates a run, [`Host::resume`] takes one up where its store left it. Both hand out a [`Live`] run that
 //! is driven by tasks of their own until it ends.
 
+pub mod budgets;
 mod clock;
 mod driver;
 mod effects;
@@ -51,6 +52,9 @@ pub struct Setup {
     /// Below the plan's own limit, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_max: Option<Money>,
+    /// Who started the run.
+    #[serde(default)]
+    pub user: String,
 }
 
 impl Setup {
@@ -139,12 +143,13 @@ impl<S: Store> Host<S> {
         let setup_text = serde_json::to_string(&setup).map_err(|error| HostError::Setup(error.to_string()))?;
         loop {
             let id = new_id();
-            let options = options(setup.cost_max);
+            let options = options(setup.cost_max, &setup);
             let (run, first) = Run::new(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
                 writes: first.writes.clone(),
                 simulated: setup.simulate.is_some(),
+                started_by: setup.user.clone(),
                 setup: setup_text.clone(),
             };
             self.fault.pass(fault::Boundary::Commit);
@@ -173,7 +178,7 @@ impl<S: Store> Host<S> {
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(None), clock::now())?;
+        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(None, &setup), clock::now())?;
         let mut first = vec![Pending::from(recovered)];
         if let Some(limit) = cost_max {
             first.push(run.apply(clock::now(), Event::LimitRaised { limit }).into());
@@ -211,7 +216,11 @@ impl<S: Store> Host<S> {
         let (wish, wish_out) = watch::channel(Wish::GoOn);
         let id = lease.run.clone();
         let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup)?);
+        let spender = budgets::spender(&plan, &setup);
+        let limits = budgets::declared(&plan, &spender);
         let driver = Driver {
+            spender,
+            limits,
             store: self.store.clone(),
             effects,
             run,
@@ -242,9 +251,10 @@ fn go_on(run: &mut Run, first: &mut Vec<Pending>) {
 }
 
 /// Bounds of answers in tokens (`text(max 60 tokens)`) are counted in one encoding, whichever model answered.
-fn options(budget_override: Option<Money>) -> RunOptions {
+fn options(budget_override: Option<Money>, setup: &Setup) -> RunOptions {
     let count = |text: &str| pmflow_providers::tokens::count("o200k_base", text);
-    RunOptions { budget_override, tokens: Some(Arc::new(count)) }
+    // What costs nothing spends no budget.
+    RunOptions { budget_override, tokens: Some(Arc::new(count)), shared_budgets: setup.simulate.is_none() }
 }
 
 /// The calls that a recovery owes are not sent any more: the run was cancelled while nobody executed it.

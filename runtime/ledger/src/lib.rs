@@ -5,8 +5,11 @@
 //! the hold that was granted for it, can break it, and then it is recorded and nothing more is granted.
 
 mod account;
+pub mod period;
+pub mod shared;
 
 pub use account::{Account, LedgerError, Reservation};
+pub use period::Period;
 
 use pmflow_plan::Money;
 use serde::{Deserialize, Serialize};

@@ -4,9 +4,10 @@ use crate::faults::{Boundary, Faults};
 use crate::rows::Rows;
 use crate::world::{ModelAnswer, World};
 use pmflow_engine::stream::Passage;
-use pmflow_engine::{Command, Event, ModelCall, Path, Pull, Row, Run, RunEnd, RunId, RunOptions, Time, Transition};
+use pmflow_engine::{BudgetAnswer, Command, Event, ModelCall, Path, Pull, Row, Run, RunEnd, RunId, RunOptions, Time, Transition};
+use pmflow_ledger::shared::{self, Chain};
 use pmflow_plan::eval::Context;
-use pmflow_plan::{Failure, Money, Plan, PlanId, Value};
+use pmflow_plan::{Failure, FailureClass, Money, Plan, PlanId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,6 +19,10 @@ pub struct Simulation {
     pub clock: Time,
     pub faults: Faults,
     pub seen: Seen,
+    /// A budget that the run shares with others, when its options say so.
+    pub shared: Option<Chain>,
+    /// The answer to a draw, to be heard before anything else.
+    drawn: Option<BudgetAnswer>,
     plan: Arc<Plan>,
     options: RunOptions,
     due: BTreeMap<(Time, u64), Event>,
@@ -83,11 +88,25 @@ pub fn start(
     faults: Faults,
     now: Time,
 ) -> Simulation {
+    start_sharing(plan, input, options, world, faults, now, None)
+}
+
+/// As [`start`], with a budget that the run shares.
+pub fn start_sharing(
+    plan: &Arc<Plan>,
+    input: Value,
+    options: RunOptions,
+    world: &mut dyn World,
+    faults: Faults,
+    now: Time,
+    shared: Option<Chain>,
+) -> Simulation {
     let id = RunId("run".into());
     let plan_id = PlanId("plan_simulated".to_owned());
     let (run, first) = Run::new(Arc::clone(plan), plan_id, id, input, options.clone(), now);
     let mut simulation = Simulation::of(run, options, now);
     simulation.faults = faults;
+    simulation.shared = shared;
     let refused = simulation.rows.commit(&first.writes);
     if simulation.faults.strikes(Boundary::BeforeDispatch) {
         simulation.crash(world);
@@ -106,6 +125,8 @@ impl Simulation {
             clock: now,
             faults: Faults::default(),
             seen: Seen::default(),
+            shared: None,
+            drawn: None,
             plan,
             options,
             due: BTreeMap::new(),
@@ -184,6 +205,7 @@ impl Simulation {
             return false;
         }
         let refused = self.rows.commit(&transition.writes);
+        self.close_shared();
         // Dear, and as good now and then as always.
         if self.seen.events.is_multiple_of(7) {
             self.check_derivable(&transition.commands);
@@ -219,6 +241,7 @@ impl Simulation {
         self.seen.crashes += 1;
         self.faults.struck();
         self.due.clear();
+        self.drawn = None;
         let stored = self.rows.stored().expect("the first transition is committed before anything crashes");
         match Run::recover(Arc::clone(&self.plan), stored, self.options.clone(), self.clock) {
             Ok((run, transition)) => {
@@ -235,6 +258,9 @@ impl Simulation {
     fn dispatch(&mut self, commands: Vec<Command>, refused: &[Path], world: &mut dyn World) {
         for command in commands {
             self.dispatch_one(command, refused, world);
+        }
+        if let Some(answer) = self.drawn.take() {
+            self.deliver(Event::BudgetDrawn { answer }, world);
         }
     }
 
@@ -320,6 +346,7 @@ impl Simulation {
                 let after = timer.at.saturating_sub(self.clock).max(0);
                 self.schedule(after, Event::TimerFired { timer: timer.id });
             }
+            Command::DrawBudget { need, wish } => self.draw(need, wish),
             Command::RunEnded(end) => self.seen.end = Some(end),
             _ => {}
         }
@@ -338,6 +365,51 @@ impl Simulation {
         };
         self.seen.over_hold += u64::from(price > call.hold);
         self.seen.billed = self.seen.billed.checked_add(price).unwrap_or(self.seen.billed);
+    }
+
+    /// A draw on the budget that the run shares, as a store answers it: from the stored rows, and before anything else.
+    fn draw(&mut self, need: Money, wish: Money) {
+        let Some(account) = self.rows.run.as_ref().map(|run| run.account) else { return };
+        let answer = match &mut self.shared {
+            None => BudgetAnswer::Granted { up_to: account.committed().checked_add(wish).unwrap_or(wish) },
+            Some(chain) => match shared::draw(std::slice::from_mut(chain), &account, need, wish) {
+                Ok(shared::Drawn::Granted { up_to }) => BudgetAnswer::Granted { up_to },
+                Ok(shared::Drawn::Waiting { .. }) => BudgetAnswer::Waiting,
+                Ok(shared::Drawn::Refused { left, .. }) => {
+                    let failure = Failure::not_sent(FailureClass::Budget, format!("{left} is left of the shared budget"));
+                    BudgetAnswer::Refused { need, failure, suspends: true }
+                }
+                Err(error) => return self.seen.violations.push(format!("the shared budget does not add up: {error}")),
+            },
+        };
+        self.check_shared();
+        if answer == BudgetAnswer::Waiting {
+            // Others give back what they hold after a while.
+            self.schedule(500_000, Event::BudgetDrawn { answer: BudgetAnswer::AskAgain });
+        }
+        self.drawn = Some(answer);
+    }
+
+    /// A run that ended, or stands still, has given back what it had drawn, in the same transaction.
+    fn close_shared(&mut self) {
+        let Some(run) = self.rows.run.as_ref().filter(|run| run.status != pmflow_engine::RunStatus::Running) else { return };
+        let Some(chain) = &mut self.shared else { return };
+        if let Err(error) = shared::close(std::slice::from_mut(chain), &run.account) {
+            self.seen.violations.push(format!("the shared budget does not add up: {error}"));
+        }
+        self.check_shared();
+    }
+
+    fn check_shared(&mut self) {
+        let Some(line) = self.shared.as_ref().and_then(|chain| chain.lines.last()) else { return };
+        let account = line.account;
+        if account.breaches == 0 && account.limit.is_some_and(|limit| account.committed() > limit) {
+            self.seen.violations.push(format!("the shared budget is overrun: {account:?}"));
+        }
+        let ended = self.rows.run.as_ref().is_some_and(|run| run.status != pmflow_engine::RunStatus::Running);
+        if ended && account.held > Money::ZERO {
+            self.seen.violations.push(format!("the run has ended and still holds {} of the shared budget", account.held));
+        }
     }
 
     fn check_call(&mut self, step: &Path) {

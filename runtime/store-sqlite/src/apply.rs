@@ -1,6 +1,7 @@
 //! Many runs' transitions in one transaction: read how the runs stand, judge each transition, fold the accepted ones, and
 //! write each table with one statement.
 
+use crate::budgets::BudgetWriter;
 use crate::decode;
 use crate::faults::Place;
 use crate::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, run_rows};
@@ -61,6 +62,7 @@ impl Applier<'_> {
         }
         self.write_runs(&heads).await?;
         self.write(&changes).await?;
+        self.close_shares(&heads).await?;
         Ok(verdicts)
     }
 
@@ -130,6 +132,16 @@ impl Applier<'_> {
         let given = json_text(&keys);
         let rows = query_file!("queries/instances_existing.sql", given).fetch_all(&mut *self.connection).await;
         Ok(rows.map_err(|error| self.place.error(error))?.into_iter().map(|row| (row.execution_id, row.path)).collect())
+    }
+
+    /// Runs that ended, or stand still, give back what they had drawn from shared budgets.
+    async fn close_shares(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
+        let still = heads.values().filter(|head| head.beginning.is_none());
+        let still = still.filter_map(|head| head.last.map(|row| (head.execution, row)));
+        for (execution, row) in still.filter(|(_, row)| row.status != RunStatus::Running) {
+            BudgetWriter { connection: &mut *self.connection, place: self.place }.close(execution, &row.account).await?;
+        }
+        Ok(())
     }
 
     async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
@@ -255,7 +267,12 @@ fn judge_new<'w>(new: &'w NewRun, heads: &mut Heads<'w>, last_execution: &mut i6
         flow: row.flow.clone(),
         plan: row.plan.0.clone(),
         simulated: new.simulated,
-        beginning: Some(Beginning { process: &new.process, simulated: new.simulated, setup: &new.setup }),
+        beginning: Some(Beginning {
+            process: &new.process,
+            simulated: new.simulated,
+            started_by: &new.started_by,
+            setup: &new.setup,
+        }),
         first: Some(row),
         last: Some(row),
     };

@@ -5,6 +5,7 @@
 //! on the clock of the machine that the file is on.
 
 mod apply;
+mod budgets;
 mod decode;
 mod details;
 mod faults;
@@ -21,12 +22,13 @@ mod writer;
 pub use open::SqliteOptions;
 
 use faults::Place;
-use pmflow_engine::{Gather, GatherOf, RunId};
-use pmflow_plan::{PlanId, Value};
+use pmflow_engine::{Gather, GatherOf, RunId, Time};
+use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
-    Answer, Approval, Ask, CachedAnswer, Claim, Committed, Created, FailedItem, HistoryRow, Lease, NewRun, OutputCursor,
-    OutputFilter, Process, Renewal, Request, RequestId, RunCommit, RunCursor, RunFilter, RunSummary, StepCursor, Store,
-    StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed,
+    Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal, Request,
+    RequestId, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan,
+    StoredRun, StoredStep, UsageRow,
 };
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, query_file, query_file_scalar};
@@ -220,5 +222,60 @@ impl Store for SqliteStore {
 
     async fn history(&self, flow: &str) -> Result<Vec<HistoryRow>, StoreError> {
         details::history(&self.readers, &self.place, flow).await
+    }
+
+    async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {
+        match self.writer.write(Work::Draw(draw)).await? {
+            Outcome::Drawn(drawn) => Ok(drawn),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn set_budget(&self, limit: BudgetLimit, by: &str) -> Result<(), StoreError> {
+        self.writer.write(Work::SetBudget { limit, by: by.to_owned() }).await.map(|_| ())
+    }
+
+    async fn standing_budgets(&self) -> Result<Vec<BudgetLimit>, StoreError> {
+        let mut reader = self.readers.acquire().await.map_err(|error| self.place.error(error))?;
+        budgets::standing(&mut reader, &self.place).await
+    }
+
+    async fn raise_budget(
+        &self,
+        key: &BudgetKey,
+        start: &str,
+        limit: Money,
+        by: &str,
+    ) -> Result<Option<BudgetAccount>, StoreError> {
+        let (key, start, by) = (key.clone(), start.to_owned(), by.to_owned());
+        match self.writer.write(Work::RaiseBudget { key, start, limit, by }).await? {
+            Outcome::Raised(account) => Ok(account),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn budgets(&self, rows_max: u32) -> Result<Vec<BudgetAccount>, StoreError> {
+        budgets::accounts(&self.readers, &self.place, rows_max).await
+    }
+
+    async fn budget_ledger(
+        &self,
+        of: Option<(&BudgetKey, &str)>,
+        after: u64,
+        rows_max: u32,
+    ) -> Result<Vec<BudgetLine>, StoreError> {
+        budgets::lines(&self.readers, &self.place, of, after, rows_max).await
+    }
+
+    async fn budget_alerts(&self, open_only: bool, rows_max: u32) -> Result<Vec<BudgetAlert>, StoreError> {
+        budgets::alerts(&self.readers, &self.place, open_only, rows_max).await
+    }
+
+    async fn alert_delivered(&self, alert: i64) -> Result<(), StoreError> {
+        self.writer.write(Work::AlertDelivered(alert)).await.map(|_| ())
+    }
+
+    async fn spending(&self, from: Time, until: Time, simulated: bool) -> Result<Vec<SpendingRow>, StoreError> {
+        budgets::spending(&self.readers, &self.place, from, until, simulated).await
     }
 }

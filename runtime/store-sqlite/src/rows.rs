@@ -41,6 +41,7 @@ pub(crate) struct RunInsertion<'w> {
     flow: &'w str,
     root_path: &'w str,
     simulated: bool,
+    started_by: &'w str,
     setup: &'w str,
     input: String,
     created_at: i64,
@@ -81,6 +82,7 @@ impl<'w> RunChange<'w> {
 pub(crate) struct Beginning<'w> {
     pub process: &'w Process,
     pub simulated: bool,
+    pub started_by: &'w str,
     pub setup: &'w str,
 }
 
@@ -98,6 +100,7 @@ impl<'w> RunInsertion<'w> {
             flow: &row.flow,
             root_path,
             simulated: beginning.simulated,
+            started_by: beginning.started_by,
             setup: beginning.setup,
             input: value_text(&row.input),
             created_at: row.created_at,

@@ -1,5 +1,6 @@
 //! Writes that concern one run or plan: leases, requests, plans.
 
+use crate::budgets::BudgetWriter;
 use crate::decode::{self, LeaseColumns};
 use crate::faults::Place;
 use crate::rows::json_text;
@@ -22,9 +23,19 @@ impl Single<'_> {
             Work::Renew(leases) => self.renew(leases).await.map(Outcome::Renewed),
             Work::Release(lease) => self.release(lease).await.map(|()| Outcome::Done),
             Work::Ask { run, ask } => self.ask(run, ask).await.map(Outcome::Asked),
+            Work::Draw(draw) => self.budgets().draw(draw).await.map(Outcome::Drawn),
+            Work::SetBudget { limit, by } => self.budgets().set(limit, by).await.map(|()| Outcome::Done),
+            Work::RaiseBudget { key, start, limit, by } => {
+                self.budgets().raise(key, start, *limit, by).await.map(Outcome::Raised)
+            }
+            Work::AlertDelivered(alert) => self.budgets().delivered(*alert).await.map(|()| Outcome::Done),
             // Transitions go together with their neighbours, see `Applier`.
             Work::Create(_) | Work::Commit(_) | Work::Close => Ok(Outcome::Done),
         }
+    }
+
+    fn budgets(&mut self) -> BudgetWriter<'_> {
+        BudgetWriter { connection: &mut *self.connection, place: self.place }
     }
 
     async fn put_plan(&mut self, plan: &StoredPlan) -> Result<(), StoreError> {

@@ -6,7 +6,11 @@ use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
 use pmflow_engine::RunId;
-use pmflow_store::{Answer, Ask, Claim, Committed, Created, Lease, NewRun, Process, Renewal, RunCommit, StoreError, StoredPlan};
+use pmflow_plan::Money;
+use pmflow_store::{
+    Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Committed, Created, Draw, Drawn, Lease, NewRun, Process, Renewal,
+    RunCommit, StoreError, StoredPlan,
+};
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +36,18 @@ pub(crate) enum Work {
         run: RunId,
         ask: Ask,
     },
+    Draw(Draw),
+    SetBudget {
+        limit: BudgetLimit,
+        by: String,
+    },
+    RaiseBudget {
+        key: BudgetKey,
+        start: String,
+        limit: Money,
+        by: String,
+    },
+    AlertDelivered(i64),
     /// The last work: what was queued before it is done, what comes behind it is refused.
     Close,
 }
@@ -43,6 +59,8 @@ pub(crate) enum Outcome {
     Claimed(Claim),
     Renewed(Vec<Renewal>),
     Asked(Answer),
+    Drawn(Drawn),
+    Raised(Option<BudgetAccount>),
     Done,
 }
 

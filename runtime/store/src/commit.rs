@@ -25,6 +25,8 @@ pub struct NewRun {
     pub writes: Vec<Write>,
     /// The models' answers are made up; every place that shows the run's results says so.
     pub simulated: bool,
+    /// Whose run it is.
+    pub started_by: String,
     /// The host's own, JSON: what it needs to go on with the run, such as the folder that files are named relative to.
     pub setup: String,
 }

@@ -3,6 +3,7 @@
 //! A store is the only memory of the runtime: any process may die between any two lines. What a method has answered
 //! with `Ok` is durable. A caller that drops a writing future before its answer does not know whether it was recorded.
 
+pub mod budget;
 mod commit;
 pub mod conformance;
 mod error;
@@ -11,6 +12,9 @@ mod memory;
 mod reading;
 mod request;
 
+pub use budget::{
+    BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Refusal, Scope, Spender, SpendingRow,
+};
 pub use commit::{Committed, Conflict, Created, NewRun, RunCommit, StoredPlan};
 pub use error::{Remedy, StoreError};
 pub use lease::{Claim, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
@@ -21,8 +25,8 @@ pub use reading::{
 };
 pub use request::{Answer, Ask, Request, RequestId};
 
-use pmflow_engine::{Gather, RunId};
-use pmflow_plan::{PlanId, Value};
+use pmflow_engine::{Gather, RunId, Time};
+use pmflow_plan::{Money, PlanId, Value};
 use std::future::Future;
 
 /// A database of runs. Cheap to share behind an `Arc`; every method may be called by many tasks at once.
@@ -111,4 +115,48 @@ pub trait Store: Send + Sync + 'static {
 
     /// What past calls of a flow's prompts came to.
     fn history(&self, flow: &str) -> impl Future<Output = Result<Vec<HistoryRow>, StoreError>> + Send;
+
+    /// Takes money for a run out of every budget that applies to it, all or none, and gives back what the run no longer needs.
+    /// A commit that ends or suspends a run gives back the rest, in its own transaction.
+    fn draw(&self, draw: Draw) -> impl Future<Output = Result<Drawn, StoreError>> + Send;
+
+    /// Sets a standing limit; it holds from the next draw on, and for the account of the present period at once.
+    fn set_budget(&self, limit: BudgetLimit, by: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Standing limits, by key.
+    fn standing_budgets(&self) -> impl Future<Output = Result<Vec<BudgetLimit>, StoreError>> + Send;
+
+    /// Raises the limit of one account, for its period alone. None: there is no such account.
+    fn raise_budget(
+        &self,
+        key: &BudgetKey,
+        start: &str,
+        limit: Money,
+        by: &str,
+    ) -> impl Future<Output = Result<Option<BudgetAccount>, StoreError>> + Send;
+
+    /// Accounts, newest period first, at most `rows_max`.
+    fn budgets(&self, rows_max: u32) -> impl Future<Output = Result<Vec<BudgetAccount>, StoreError>> + Send;
+
+    /// The append-only ledger of shared budgets from behind a line, oldest first; of one account when it is named.
+    fn budget_ledger(
+        &self,
+        of: Option<(&BudgetKey, &str)>,
+        after: u64,
+        rows_max: u32,
+    ) -> impl Future<Output = Result<Vec<BudgetLine>, StoreError>> + Send;
+
+    /// Alerts, oldest first; `open_only` leaves out those that were delivered.
+    fn budget_alerts(&self, open_only: bool, rows_max: u32) -> impl Future<Output = Result<Vec<BudgetAlert>, StoreError>> + Send;
+
+    fn alert_delivered(&self, alert: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What runs that began at or after `from` and before `until` spent, by day, flow, model and person. Simulated runs
+    /// are left out unless they are asked for.
+    fn spending(
+        &self,
+        from: Time,
+        until: Time,
+        simulated: bool,
+    ) -> impl Future<Output = Result<Vec<SpendingRow>, StoreError>> + Send;
 }

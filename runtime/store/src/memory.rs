@@ -1,18 +1,20 @@
 //! The reference: what every store does, in the plainest way that does it. Nothing survives the process.
 
 mod apply;
+mod budgets;
 mod listing;
 
 use crate::lease::{Claim, Holder, LEASE, Lease, Process, Renewal};
 use crate::request::{Answer, Ask, Request, RequestId};
 use crate::{
-    Approval, CachedAnswer, Committed, Created, FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor,
-    RunFilter, RunSummary, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+    Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Committed, Created, Draw, Drawn,
+    FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow,
+    StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
 };
 use pmflow_engine::{
     ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, StepRow, Stored, Time,
 };
-use pmflow_plan::{PlanId, Value};
+use pmflow_plan::{Money, PlanId, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,6 +34,7 @@ struct Tables {
     cache: BTreeMap<String, CachedAnswer>,
     requests: Vec<WaitingRequest>,
     lines: u64,
+    budgets: budgets::Budgets,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,7 @@ struct StoredExecution {
     row: RunRow,
     root: Path,
     simulated: bool,
+    started_by: String,
     setup: String,
     epoch: u64,
     held_by: Option<(Process, Time, Time)>,
@@ -298,6 +302,59 @@ impl Store for MemoryStore {
 
     async fn history(&self, flow: &str) -> Result<Vec<HistoryRow>, StoreError> {
         Ok(self.tables().list_history(flow))
+    }
+
+    async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {
+        self.tables().draw(&draw)
+    }
+
+    async fn set_budget(&self, limit: BudgetLimit, by: &str) -> Result<(), StoreError> {
+        self.tables().set_budget(limit, by)
+    }
+
+    async fn standing_budgets(&self) -> Result<Vec<BudgetLimit>, StoreError> {
+        Ok(self.tables().budgets.standing.values().cloned().collect())
+    }
+
+    async fn raise_budget(
+        &self,
+        key: &BudgetKey,
+        start: &str,
+        limit: Money,
+        by: &str,
+    ) -> Result<Option<BudgetAccount>, StoreError> {
+        self.tables().raise_budget(key, start, limit, by)
+    }
+
+    async fn budgets(&self, rows_max: u32) -> Result<Vec<BudgetAccount>, StoreError> {
+        Ok(self.tables().list_budgets(rows_max))
+    }
+
+    async fn budget_ledger(
+        &self,
+        of: Option<(&BudgetKey, &str)>,
+        after: u64,
+        rows_max: u32,
+    ) -> Result<Vec<BudgetLine>, StoreError> {
+        Ok(self.tables().list_budget_lines(of, after, rows_max))
+    }
+
+    async fn budget_alerts(&self, open_only: bool, rows_max: u32) -> Result<Vec<BudgetAlert>, StoreError> {
+        Ok(self.tables().list_alerts(open_only, rows_max))
+    }
+
+    async fn alert_delivered(&self, alert: i64) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let now = tables.now;
+        let found = tables.budgets.alerts.iter_mut().find(|found| found.id == alert && found.delivered_at.is_none());
+        if let Some(found) = found {
+            found.delivered_at = Some(now);
+        }
+        Ok(())
+    }
+
+    async fn spending(&self, from: Time, until: Time, simulated: bool) -> Result<Vec<SpendingRow>, StoreError> {
+        Ok(self.tables().list_spending(from, until, simulated))
     }
 }
 

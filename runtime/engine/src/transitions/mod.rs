@@ -1,6 +1,7 @@
 //! One file per event.
 
 mod approval_decided;
+mod budget_drawn;
 mod cache_answered;
 mod call_failed;
 mod cancel_requested;
@@ -45,6 +46,7 @@ impl<'a> Turn<'a> {
             Event::PauseRequested => self.on_pause_requested(),
             Event::ResumeRequested => self.on_resume_requested(),
             Event::LimitRaised { limit } => self.on_limit_raised(limit),
+            Event::BudgetDrawn { answer } => self.on_budget_drawn(answer),
             Event::Reconciled { call, held, actual, usage } => self.on_reconciled(call, held, actual, usage),
         }
     }

@@ -19,6 +19,8 @@ impl Turn<'_> {
         self.state.ending = None;
         self.state.failure = None;
         self.state.ended_at = None;
+        // What it had drawn went back when it stopped, and limits may have been raised since.
+        self.state.shared = self.state.shared.take().map(|_| Default::default());
         self.touch_run();
         let paths: Vec<Path> = self.state.instances.keys().cloned().collect();
         for path in &paths {

@@ -67,7 +67,7 @@ fn what_does_not_fit_waits_for_what_may_cost_less_than_its_hold() {
     let hold = Table::new(plan()).model_call().hold;
     // Room for one hold and a half: the second call waits for the first.
     let limit = hold.checked_add(Money::from_pico(hold.pico() / 2)).expect("small");
-    let options = RunOptions { budget_override: Some(limit), tokens: None };
+    let options = RunOptions { budget_override: Some(limit), ..RunOptions::default() };
     let mut table = Table::with(plan(), options);
     let one = table.model_call();
     assert_eq!(table.calls_open(), 0);
@@ -79,7 +79,7 @@ fn what_does_not_fit_waits_for_what_may_cost_less_than_its_hold() {
 #[test]
 fn an_exhausted_budget_suspends_the_run_until_the_limit_is_raised() {
     let hold = Table::new(plan()).model_call().hold;
-    let options = RunOptions { budget_override: Some(hold), tokens: None };
+    let options = RunOptions { budget_override: Some(hold), ..RunOptions::default() };
     let mut suspending = plan();
     suspending.flows.values_mut().for_each(|flow| flow.settings.budget.on_exceed = OnExceed::Suspend);
     let mut table = Table::with(suspending, options);

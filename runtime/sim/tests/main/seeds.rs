@@ -1,10 +1,12 @@
 //! Random plans, random worlds, random faults, against the same run left in peace.
 
 use pmflow_engine::{Event, RunOptions, RunStatus};
+use pmflow_ledger::Account;
+use pmflow_ledger::shared::{Chain, Line, Share};
 use pmflow_plan::{Money, OnError, Value};
 use pmflow_sim::check::{check, result};
 use pmflow_sim::random_plan::{Made, outline, random_plan};
-use pmflow_sim::{Faults, SeededWorld, Simulation, Troubles, simulate, start};
+use pmflow_sim::{Faults, SeededWorld, Simulation, Troubles, simulate, start, start_sharing};
 use std::sync::Arc;
 
 /// Seeds that failed once: a limit raised on a run that had ended sent calls at once (0); a failing instance was not looked
@@ -21,7 +23,7 @@ fn world(made: &Made, seed: u64, troubles: Troubles) -> SeededWorld {
 
 fn one(made: &Made, seed: u64, troubles: Troubles, faults: Faults, limit: Option<Money>) -> Simulation {
     let plan = Arc::new(made.plan.clone());
-    let options = RunOptions { budget_override: limit, tokens: None };
+    let options = RunOptions { budget_override: limit, ..RunOptions::default() };
     let mut world = world(made, seed, troubles);
     let mut simulation = simulate(&plan, Value::None, options, &mut world, faults, NOW);
     let wrong = check(&simulation, &made.plan, limit);
@@ -59,6 +61,7 @@ fn run_seed(seed: u64) -> (u64, u64, bool) {
     let breach = if seed.is_multiple_of(2) { 20 } else { 0 };
     one(&made, seed, Troubles { greedy: 60, breach, ..troubles }, Faults::seeded(seed + 1), Some(tight));
     under_its_ceiling(&made, seed, tight);
+    of_a_shared_budget(&made, seed, troubles, tight);
     interrupted(&made, seed, troubles);
     (stormy.seen.crashes, stormy.rows.done.len() as u64, calm.run.status() == RunStatus::Succeeded)
 }
@@ -83,6 +86,23 @@ fn under_its_ceiling(made: &Made, seed: u64, ceiling: Money) {
         assert!(wrong.is_empty(), "seed {seed}, with a raised limit: {wrong:#?}");
         assert_ne!(simulation.run.status(), RunStatus::Suspended, "seed {seed}");
     }
+}
+
+/// Crashes and troubles against a budget that others spend from as well: it is never overrun, and what is not spent goes back.
+fn of_a_shared_budget(made: &Made, seed: u64, troubles: Troubles, limit: Money) {
+    let (plan, mut world) = (Arc::new(made.plan.clone()), world(made, seed, troubles));
+    let options = RunOptions { shared_budgets: true, ..RunOptions::default() };
+    let others = Money::from_pico(i128::from(seed % 5) * 100_000_000);
+    let account = Account { settled: others, ..Account::new(Some(limit)) };
+    let shared = Chain { lines: vec![Line::new(account, Share::default())] };
+    let mut simulation = start_sharing(&plan, Value::None, options, &mut world, Faults::seeded(seed + 4), NOW, Some(shared));
+    simulation.continue_to_end(&mut world);
+    let wrong = check(&simulation, &made.plan, None);
+    assert!(wrong.is_empty(), "{}\nseed {seed}, of a shared budget: {wrong:#?}", outline(&made.plan));
+    let line = simulation.shared.as_ref().and_then(|chain| chain.lines.last()).expect("the budget is there");
+    let (spent, shared) = (simulation.run.account(), line.account);
+    let settled = spent.settled.checked_add(others).expect("small");
+    assert_eq!((shared.settled, shared.unknown, shared.held), (settled, spent.unknown, Money::ZERO), "seed {seed}");
 }
 
 /// A cancel or a pause at some moment, in the middle of everything.

@@ -4,6 +4,7 @@
 //! mod conformance { pmflow_store::conformance_tests!(super::MyHarness::default()); }
 //! ```
 
+pub mod budgets;
 pub mod instances;
 pub mod leases;
 pub mod reading;
@@ -76,6 +77,15 @@ macro_rules! conformance_tests {
             reading::the_cache_forgets_by_age,
             reading::history_sums_what_prompts_came_to,
             reading::unknown_runs_are_named,
+            budgets::what_a_run_does_not_use_goes_back,
+            budgets::a_draw_that_does_not_fit_waits_or_is_refused,
+            budgets::many_runs_never_overrun_a_budget,
+            budgets::a_budgets_ledger_replays_to_its_account,
+            budgets::a_standing_limit_goes_before_the_plans,
+            budgets::a_raised_limit_is_for_its_period,
+            budgets::an_alert_is_raised_once,
+            budgets::who_lost_a_run_draws_nothing,
+            budgets::spending_is_summed_by_day_flow_model_and_person,
         }
     };
     (@each $harness:expr; $($module:ident :: $case:ident),* $(,)?) => {

@@ -59,6 +59,7 @@ pub fn new_run(run: &str) -> NewRun {
         process: process(1),
         writes: vec![Write::PutRun(run_row(run, 1)), Write::PutInstance(instance(&root(), None, 0))],
         simulated: false,
+        started_by: "ada".to_owned(),
         setup: "{\"folder\":\"/flows\"}".to_owned(),
     }
 }

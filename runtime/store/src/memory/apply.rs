@@ -23,6 +23,7 @@ impl Tables {
             root: Path::root(&row.flow),
             row,
             simulated: new.simulated,
+            started_by: new.started_by,
             setup: new.setup,
             epoch: 1,
             held_by: Some((new.process, self.now, self.lease_end())),
@@ -56,6 +57,7 @@ impl Tables {
         for waiting in self.requests.iter_mut().filter(|waiting| waiting.request.run == commit.lease.run) {
             waiting.taken |= commit.answered.contains(&waiting.request.id);
         }
+        self.close_shares(number);
         Committed::Stored { refused: self.write_all(number, commit.writes) }
     }
 

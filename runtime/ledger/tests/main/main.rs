@@ -1,0 +1,4 @@
+//! The ledger against random histories.
+
+mod account;
+mod shared;
