@@ -7,6 +7,7 @@ mod consequences;
 mod keywords;
 mod parse;
 pub(crate) mod scan;
+mod shorten;
 pub mod walk;
 
 pub use parse::{FILE_BYTES_MAX, Parsed, parse};

@@ -3,6 +3,7 @@
 use super::ast::{self, Comment, Item, ItemKind};
 use super::build::{Builder, Docs};
 use super::scan::{self, DEPTH_MAX, Mark, Scan};
+use super::shorten::Short;
 use super::{FileId, Span, closing, consequences, keywords};
 use crate::problems::{Problem, Problems};
 use std::sync::Arc;
@@ -110,7 +111,8 @@ impl Reader<'_> {
         let mut misspelt = keywords::Misspelt::default();
         let (items, found) = loop {
             let mut items = Vec::new();
-            let mut builder = Builder::new(self.file, self.text, &masked, start, &mut self.docs);
+            let short = Short::of(&masked);
+            let mut builder = Builder::new(self.file, self.text, &masked, &short, start, &mut self.docs);
             builder.items(&mut items);
             self.stretches_read += builder.stretches_read.get();
             let found = builder.problems;

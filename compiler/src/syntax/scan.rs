@@ -12,7 +12,7 @@ use ecow::EcoString;
 pub const DEPTH_MAX: usize = 128;
 
 /// Stands for the inside of a text in the masked copy.
-const INSIDE: u8 = 1;
+pub const INSIDE: u8 = 1;
 /// The last byte of a text in the masked copy.
 const LAST: u8 = 2;
 /// A text that is only its opening quote.

@@ -11,6 +11,7 @@ mod tests;
 mod types;
 
 use super::ast::{Comment, Item, Name};
+use super::shorten::Short;
 use super::{FileId, Span};
 pub(super) use crate::problems::nearest;
 use crate::problems::{Problem, Problems};
@@ -61,6 +62,8 @@ pub(super) struct Builder<'a> {
     text: &'a str,
     /// The part, masked.
     masked: &'a str,
+    /// The same for the grammar.
+    short: &'a Short,
     /// Where the part starts in the file.
     base: usize,
     docs: &'a mut Docs,
@@ -71,8 +74,16 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(file: FileId, text: &'a str, masked: &'a str, base: usize, docs: &'a mut Docs) -> Builder<'a> {
-        Builder { file, text, masked, base, docs, problems: Problems::default(), depth: 0, stretches_read: Cell::new(0) }
+    /// `short` is made from `masked`, which starts at the byte `base` of the file.
+    pub(super) fn new(
+        file: FileId,
+        text: &'a str,
+        masked: &'a str,
+        short: &'a Short,
+        base: usize,
+        docs: &'a mut Docs,
+    ) -> Builder<'a> {
+        Builder { file, text, masked, short, base, docs, problems: Problems::default(), depth: 0, stretches_read: Cell::new(0) }
     }
 
     /// Reads the part as items: usually one; what follows it and is no item is a broken one.
@@ -81,7 +92,7 @@ impl<'a> Builder<'a> {
     }
 
     fn parse(&mut self, rule: Rule) -> Option<Pairs<'a>> {
-        match <Grammar as pest::Parser<Rule>>::parse(rule, self.masked) {
+        match <Grammar as pest::Parser<Rule>>::parse(rule, &self.short.text) {
             Ok(mut pairs) => pairs.next().map(Pair::into_inner),
             Err(_) => {
                 let span = self.range(0, self.masked.len());
@@ -102,7 +113,8 @@ impl<'a> Builder<'a> {
     /// Without the blanks behind it, which a rule takes along when an optional part after them is missing.
     fn span(&self, pair: &Pair<'_>) -> Span {
         let span = pair.as_span();
-        self.range(span.start(), span.start() + span.as_str().trim_end().len())
+        let (start, end) = self.short.range(span.start(), span.start() + span.as_str().trim_end().len());
+        self.range(start, end)
     }
 
     /// The stretch as the author wrote it.

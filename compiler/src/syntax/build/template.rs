@@ -5,6 +5,7 @@ use crate::Span;
 use crate::problems::Problem;
 use crate::syntax::ast::{Expr, ExprKind, Name, Template, TemplatePiece};
 use crate::syntax::scan;
+use crate::syntax::shorten::Short;
 use ecow::EcoString;
 
 /// What a hole says.
@@ -293,7 +294,8 @@ impl Builder<'_> {
         read: impl for<'p> FnOnce(&mut Builder<'p>, Pairs<'p>) -> R,
     ) -> Option<R> {
         let mut docs = Docs::new(Vec::new());
-        let mut builder = Builder::new(self.file, self.text, masked, start, &mut docs);
+        let short = Short::of(masked);
+        let mut builder = Builder::new(self.file, self.text, masked, &short, start, &mut docs);
         builder.depth = self.depth + 1;
         let pairs = builder.parse(rule);
         let result = pairs.map(|pairs| read(&mut builder, pairs));
