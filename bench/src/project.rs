@@ -3,19 +3,27 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// `count` types, prompts and tests, about twenty lines of each kind together; in files of fifty.
-pub fn pmflow(folder: &Path, count: usize, with_tests: bool) -> usize {
+/// What a generated project has of each kind besides types and prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum With {
+    Nothing,
+    Tests,
+    FlowsAndTests,
+}
+
+/// `count` of each kind, in files of fifty; how many lines that are. With tests it is 21 lines for each of them.
+pub fn pmflow(folder: &Path, count: usize, with: With) -> usize {
     let mut lines = 0;
     for (number, start) in (0..count).step_by(50).enumerate() {
-        let text: String = (start..(start + 50).min(count)).map(|index| one(index, with_tests)).collect();
+        let text: String = (start..(start + 50).min(count)).map(|index| one(index, with)).collect();
         lines += text.lines().count();
         std::fs::write(folder.join(format!("part{number}.pmflow")), text).expect("a generated file can be written");
     }
     lines
 }
 
-fn one(index: usize, with_tests: bool) -> String {
-    let mut text = format!(
+fn one(index: usize, with: With) -> String {
+    let prompt = format!(
         r#"type Record{index} {{
   name:  text(max 40 tokens)
   score: int(1..10)
@@ -26,27 +34,41 @@ prompt judge{index}(subject: text, previous: Record{index}?) -> Record{index} {{
   model:      "openai/gpt-6-luna"
   max_input:  800 tokens
   max_output: 300 tokens
-  system:     "You judge subject number {index}."
   user:       """
-    {{{{ if previous }}}}Before: {{{{ previous.name }}}} with {{{{ previous.score }}}}.
-    {{{{ end }}}}
+    {{{{ if previous }}}}Before: {{{{ previous.name }}}} with {{{{ previous.score }}}}.{{{{ end }}}}
     {{{{ subject }}}}
   """
 }}
 
-flow judge_all{index}(subject: text = "a subject") {{
+"#
+    );
+    match with {
+        With::Nothing => prompt,
+        With::Tests => prompt + &test_of_prompt(index),
+        With::FlowsAndTests => prompt + &flow_and_test(index),
+    }
+}
+
+fn test_of_prompt(index: usize) -> String {
+    format!(
+        r#"test "record {index} is judged" {{
+  given judge{index} = {{ name: "A", score: 3, notes: ["short"] }}
+  expect judge{index}("x", none).score == 3
+}}
+
+"#
+    )
+}
+
+fn flow_and_test(index: usize) -> String {
+    format!(
+        r#"flow judge_all{index}(subject: text = "a subject") {{
   let first  = judge{index}(subject, none)
   let second = judge{index}(subject, first)
   output {{ name: second.name, better: second.score > first.score }}
 }}
 
-"#
-    );
-    if with_tests {
-        // Writing to a text cannot fail.
-        let _ = write!(
-            text,
-            r#"test "record {index} is judged twice" {{
+test "record {index} is judged twice" {{
   given judge{index} = {{ name: "A", score: 3, notes: ["short"] }}
   run judge_all{index}("x")
   expect called judge{index} 2 times
@@ -54,9 +76,7 @@ flow judge_all{index}(subject: text = "a subject") {{
 }}
 
 "#
-        );
-    }
-    text
+    )
 }
 
 /// As many functions, classes and tests for BAML.
