@@ -66,7 +66,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
 }
 
 /// `[lints]` of `pmflow.toml`.
-fn levels(project: &Project) -> Result<Levels> {
+pub fn levels(project: &Project) -> Result<Levels> {
     let mut levels = Levels::default();
     for (code, level) in &project.settings.lints {
         if problems::explain(code).is_none() || !code.starts_with(['W', 'H']) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod documents;
+mod editor;
 mod examples;
 mod lang;
 mod levels;

@@ -9,6 +9,7 @@ pub(crate) mod visit;
 pub use crate::types::{Expectation, GivenStandIn};
 pub use tests::{TestPlan, test_plans};
 
+use crate::FileId;
 use crate::types::{Checked, CheckedFlow};
 use names::Renaming;
 use pmflow_plan::{
@@ -23,6 +24,18 @@ pub fn emit(checked: &Checked, flow: &str) -> Option<(Plan, SourceMap)> {
         |candidate: &&CheckedFlow| candidate.name == flow && checked.files.get(candidate.file).is_some_and(|file| file.root);
     let flow = checked.flows.iter().find(of_roots)?;
     emit_flow(checked, flow, &[])
+}
+
+/// A prompt of a file with everything that it needs, for whoever shows it without running anything: a plan without a flow,
+/// and the prompt's name in it. None: there is no such prompt, or the project has errors.
+pub fn emit_prompt(checked: &Checked, file: FileId, prompt: &str) -> Option<(Plan, String)> {
+    if !checked.clean() {
+        return None;
+    }
+    let name = format!("{}/{prompt}", checked.file(file)?.module);
+    let mut needed = Needed { checked, flows: BTreeMap::new(), plan: empty_plan() };
+    needed.prompt(&name);
+    needed.plan.prompts.contains_key(&name).then_some((needed.plan, name))
 }
 
 /// As [`emit`]; what the extra expressions need is in the plan as well.

@@ -1,0 +1,353 @@
+//! Which files there are: open documents as they are typed, others from the disk, each read and parsed once per change.
+//!
+//! Regular files only. A link is followed when it stays below the root that the file belongs to.
+
+use pmflow_compiler::syntax::{Parsed, parse};
+use pmflow_compiler::world::Source;
+use pmflow_compiler::{FileId, World};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tower_lsp_server::ls_types::Uri;
+
+const SOURCE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Entries that a search for flow files looks at, so that a home folder as a root ends soon.
+const ENTRIES_MAX: usize = 50_000;
+const FLOW_FILES_MAX: usize = 10_000;
+const FOLDERS_DEEP_MAX: usize = 32;
+
+/// What a path held when it was looked at; equal marks mean that nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Open in the editor, at this change of all changes.
+    Open(u64),
+    Disk {
+        modified: Option<SystemTime>,
+        bytes: u64,
+    },
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    uri: Uri,
+    version: i32,
+    change: u64,
+    text: Arc<str>,
+}
+
+type Known<T> = RefCell<BTreeMap<FileId, (Arc<str>, Arc<T>)>>;
+
+#[derive(Debug, Default)]
+pub struct Files {
+    roots: Vec<PathBuf>,
+    paths: RefCell<Vec<PathBuf>>,
+    ids: RefCell<BTreeMap<PathBuf, FileId>>,
+    open: BTreeMap<FileId, OpenFile>,
+    disk: RefCell<BTreeMap<FileId, (Mark, Arc<str>)>>,
+    parsed: Known<Parsed>,
+    changes: u64,
+}
+
+impl Files {
+    pub fn set_roots(&mut self, roots: Vec<PathBuf>) {
+        self.roots = roots.into_iter().map(|root| tidy(&root)).collect();
+        self.roots.sort();
+        self.roots.dedup();
+    }
+
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    pub fn open(&mut self, uri: &Uri, version: i32, text: Arc<str>) -> FileId {
+        let file = self.id(&path_of(uri));
+        self.changes += 1;
+        self.open.insert(file, OpenFile { uri: uri.clone(), version, change: self.changes, text });
+        file
+    }
+
+    /// The new text of an open document; one that is not open is opened by it.
+    pub fn change(&mut self, uri: &Uri, version: i32, text: Arc<str>) -> FileId {
+        self.open(uri, version, text)
+    }
+
+    pub fn close(&mut self, uri: &Uri) -> FileId {
+        let file = self.id(&path_of(uri));
+        self.open.remove(&file);
+        file
+    }
+
+    pub fn is_open(&self, file: FileId) -> bool {
+        self.open.contains_key(&file)
+    }
+
+    pub fn open_files(&self) -> Vec<FileId> {
+        self.open.keys().copied().collect()
+    }
+
+    pub fn version(&self, file: FileId) -> Option<i32> {
+        self.open.get(&file).map(|open| open.version)
+    }
+
+    /// Of a document by its URI, whether it is open or not.
+    pub fn id_of(&self, uri: &Uri) -> FileId {
+        self.id(&path_of(uri))
+    }
+
+    pub fn id(&self, path: &Path) -> FileId {
+        if let Some(known) = self.ids.borrow().get(path) {
+            return *known;
+        }
+        let mut paths = self.paths.borrow_mut();
+        let file = FileId(u32::try_from(paths.len()).unwrap_or(u32::MAX / 2));
+        paths.push(path.to_owned());
+        self.ids.borrow_mut().insert(path.to_owned(), file);
+        file
+    }
+
+    pub fn path(&self, file: FileId) -> Option<PathBuf> {
+        self.paths.borrow().get(file.0 as usize).cloned()
+    }
+
+    pub fn uri(&self, file: FileId) -> Option<Uri> {
+        match self.open.get(&file) {
+            Some(open) => Some(open.uri.clone()),
+            None => Uri::from_file_path(self.path(file)?),
+        }
+    }
+
+    /// The nearest root around a path.
+    pub fn root_of(&self, path: &Path) -> Option<&PathBuf> {
+        self.roots.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.components().count())
+    }
+
+    pub fn mark(&self, path: &Path) -> Mark {
+        let open = self.ids.borrow().get(path).and_then(|file| self.open.get(file)).map(|open| open.change);
+        match open {
+            Some(change) => Mark::Open(change),
+            None => self.disk_mark(path),
+        }
+    }
+
+    fn disk_mark(&self, path: &Path) -> Mark {
+        match self.regular(path) {
+            Ok(metadata) => Mark::Disk { modified: metadata.modified().ok(), bytes: metadata.len() },
+            Err(reason) => Mark::Unreadable(reason),
+        }
+    }
+
+    pub fn text(&self, file: FileId) -> Result<Arc<str>, String> {
+        if let Some(open) = self.open.get(&file) {
+            return Ok(open.text.clone());
+        }
+        let path = self.path(file).ok_or("it is not a file of this workspace")?;
+        let mark = self.disk_mark(&path);
+        if let Some((known, text)) = self.disk.borrow().get(&file)
+            && *known == mark
+        {
+            return Ok(text.clone());
+        }
+        let text: Arc<str> = self.read_text(&path)?.into();
+        self.disk.borrow_mut().insert(file, (mark, text.clone()));
+        Ok(text)
+    }
+
+    pub fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
+        if let Some((known, parsed)) = self.parsed.borrow().get(&file)
+            && (Arc::ptr_eq(known, text) || known == text)
+        {
+            return parsed.clone();
+        }
+        let parsed = Arc::new(parse(file, text));
+        self.parsed.borrow_mut().insert(file, (text.clone(), parsed.clone()));
+        parsed
+    }
+
+    /// Every flow file below the roots, and every open one; sorted by path.
+    pub fn all(&self) -> Vec<FileId> {
+        let mut found: Vec<PathBuf> = self.open.keys().filter_map(|file| self.path(*file)).collect();
+        let mut entries_left = ENTRIES_MAX;
+        for root in &self.roots {
+            collect(root, 0, &mut entries_left, &mut found);
+        }
+        found.sort();
+        found.dedup();
+        found.iter().map(|path| self.id(path)).collect()
+    }
+
+    /// Metadata of a regular file that may be read.
+    fn regular(&self, path: &Path) -> Result<std::fs::Metadata, String> {
+        let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
+        if metadata.is_dir() {
+            return Err("it is a folder".to_owned());
+        }
+        if !metadata.is_file() {
+            return Err("it is not a regular file".to_owned());
+        }
+        self.stays_inside(path)?;
+        Ok(metadata)
+    }
+
+    fn stays_inside(&self, path: &Path) -> Result<(), String> {
+        let inside = |root: &PathBuf| {
+            let (Ok(root), Ok(target)) = (root.canonicalize(), path.canonicalize()) else { return false };
+            target.starts_with(root)
+        };
+        // A file outside of every root is guarded by its own folder.
+        let guard = self.root_of(path).cloned().or_else(|| path.parent().map(Path::to_owned)).unwrap_or_default();
+        if inside(&guard) { Ok(()) } else { Err("it is a link to a place outside of the workspace".to_owned()) }
+    }
+
+    fn read_text(&self, path: &Path) -> Result<String, String> {
+        let metadata = self.regular(path)?;
+        if metadata.len() > SOURCE_BYTES_MAX {
+            return Err(format!("it has {} bytes; a source file may have {SOURCE_BYTES_MAX}", metadata.len()));
+        }
+        let bytes = std::fs::read(path).map_err(|error| reason(&error))?;
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+            format!("it is not UTF-8 text: line {line}, byte {at} of the file; save it as UTF-8")
+        })
+    }
+}
+
+/// One check's look at the files. It remembers what it touched, so that its result can be kept until something changes.
+#[derive(Debug)]
+pub struct Look<'a> {
+    pub files: &'a Files,
+    touched: RefCell<BTreeMap<PathBuf, Mark>>,
+    /// Texts that stand in for what there is.
+    pretended: BTreeMap<FileId, Arc<str>>,
+    today: i32,
+}
+
+impl<'a> Look<'a> {
+    pub fn new(files: &'a Files, today: i32) -> Look<'a> {
+        Look { files, touched: RefCell::default(), pretended: BTreeMap::new(), today }
+    }
+
+    pub fn pretend(&mut self, file: FileId, text: Arc<str>) {
+        self.pretended.insert(file, text);
+    }
+
+    pub fn touched(self) -> BTreeMap<PathBuf, Mark> {
+        self.touched.into_inner()
+    }
+
+    pub fn touch(&self, path: &Path) {
+        let mark = self.files.mark(path);
+        self.touched.borrow_mut().insert(path.to_owned(), mark);
+    }
+
+    fn beside(&self, from: FileId, relative: &str) -> Result<PathBuf, String> {
+        let path = self.files.path(from).ok_or("it is not a file of this workspace")?;
+        if !path.is_absolute() {
+            return Err("this document is not saved yet, so it stands beside no file".to_owned());
+        }
+        let path = tidy(&path.parent().unwrap_or(Path::new("/")).join(relative));
+        self.touch(&path);
+        Ok(path)
+    }
+}
+
+impl World for Look<'_> {
+    fn import(&self, from: FileId, relative: &str) -> Result<FileId, String> {
+        let file = self.files.id(&self.beside(from, relative)?);
+        self.files.text(file)?;
+        Ok(file)
+    }
+
+    fn source(&self, file: FileId) -> Source {
+        let path = self.files.path(file).unwrap_or_default();
+        self.touch(&path);
+        let pretended = self.pretended.get(&file).cloned();
+        let text = pretended.or_else(|| self.files.text(file).ok()).unwrap_or_else(|| "".into());
+        Source { path: shown(self.files, &path).into(), text }
+    }
+
+    fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
+        match self.pretended.contains_key(&file) {
+            true => Arc::new(parse(file, text)),
+            false => self.files.parsed(file, text),
+        }
+    }
+
+    fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
+        let path = self.beside(from, relative)?;
+        self.files.regular(&path)?;
+        let mut head = Vec::new();
+        let file = std::fs::File::open(&path).map_err(|error| reason(&error))?;
+        file.take(bytes_max as u64).read_to_end(&mut head).map_err(|error| reason(&error))?;
+        Ok(head)
+    }
+
+    fn today(&self) -> i32 {
+        self.today
+    }
+}
+
+/// As messages show it: relative to its root.
+pub fn shown(files: &Files, path: &Path) -> String {
+    let relative = files.root_of(path).and_then(|root| path.strip_prefix(root).ok()).unwrap_or(path);
+    relative.to_string_lossy().replace('\\', "/")
+}
+
+/// Where a document stands. One that is not saved has its URI for a path, which is relative and so never on the disk.
+pub fn path_of(uri: &Uri) -> PathBuf {
+    let saved = uri.as_str().starts_with("file:");
+    match uri.to_file_path().filter(|path| saved && path.is_absolute()) {
+        Some(path) => tidy(&path),
+        None => PathBuf::from(uri.as_str()),
+    }
+}
+
+/// `a/./b/../c` as `a/c`, by the text alone.
+pub fn tidy(path: &Path) -> PathBuf {
+    let mut tidied = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                tidied.pop();
+            }
+            other => tidied.push(other),
+        }
+    }
+    tidied
+}
+
+/// The flow files below a folder; hidden ones, `target` and `node_modules` are left out, links are not followed.
+fn collect(folder: &Path, depth: usize, entries_left: &mut usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if *entries_left == 0 || found.len() >= FLOW_FILES_MAX {
+            return;
+        }
+        *entries_left -= 1;
+        let Ok(kind) = entry.file_type() else { continue };
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') || name == "target" || name == "node_modules" {
+            continue;
+        }
+        if kind.is_dir() && depth < FOLDERS_DEEP_MAX {
+            collect(&entry.path(), depth + 1, entries_left, found);
+        } else if kind.is_file() && name.ends_with(".pmflow") {
+            found.push(entry.path());
+        }
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
