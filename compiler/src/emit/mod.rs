@@ -33,7 +33,7 @@ pub fn emit_prompt(checked: &Checked, file: FileId, prompt: &str) -> Option<(Pla
         return None;
     }
     let name = format!("{}/{prompt}", checked.file(file)?.module);
-    let mut needed = Needed { checked, flows: BTreeMap::new(), plan: empty_plan() };
+    let mut needed = Needed { checked, flows: BTreeMap::new(), plan: empty_plan(checked) };
     needed.prompt(&name);
     needed.plan.prompts.contains_key(&name).then_some((needed.plan, name))
 }
