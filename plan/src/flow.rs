@@ -220,7 +220,7 @@ pub enum StepKind {
     /// On an enum or another value; arms by the value's text.
     Match {
         value: Expr,
-        arms: Vec<(String, Block)>,
+        arms: Vec<MatchArm>,
         otherwise: Option<Block>,
     },
     For(For),
@@ -248,6 +248,18 @@ pub enum StepKind {
         text: Expr,
     },
     Stop,
+}
+
+/// One value of a `match`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchArm {
+    /// The value's text.
+    pub case: String,
+    /// How often it is this one, as far as the author says; for the expected cost only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likely_percent: Option<u32>,
+    pub body: Block,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

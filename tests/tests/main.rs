@@ -1,9 +1,10 @@
 //! The tests that are data, run.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod documents;
 mod editor;
 mod examples;
+mod formatting;
 mod lang;
 mod levels;
 mod problems;

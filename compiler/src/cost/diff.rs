@@ -227,7 +227,7 @@ fn apply(block: &mut Block, path: &str, depth: u32, sizes: &BTreeMap<String, Siz
 fn blocks(step: &Step) -> Vec<&Block> {
     match &step.kind {
         StepKind::If { then, otherwise, .. } => vec![then, otherwise],
-        StepKind::Match { arms, otherwise, .. } => arms.iter().map(|(_, arm)| arm).chain(otherwise).collect(),
+        StepKind::Match { arms, otherwise, .. } => arms.iter().map(|arm| &arm.body).chain(otherwise).collect(),
         StepKind::For(body) => vec![&body.body],
         StepKind::Repeat { body, .. } | StepKind::Parallel { body } => vec![body],
         StepKind::Approve(approve) => approve.otherwise.iter().collect(),
@@ -238,7 +238,7 @@ fn blocks(step: &Step) -> Vec<&Block> {
 fn blocks_mut(step: &mut Step) -> Vec<&mut Block> {
     match &mut step.kind {
         StepKind::If { then, otherwise, .. } => vec![then, otherwise],
-        StepKind::Match { arms, otherwise, .. } => arms.iter_mut().map(|(_, arm)| arm).chain(otherwise).collect(),
+        StepKind::Match { arms, otherwise, .. } => arms.iter_mut().map(|arm| &mut arm.body).chain(otherwise).collect(),
         StepKind::For(body) => vec![&mut body.body],
         StepKind::Repeat { body, .. } | StepKind::Parallel { body } => vec![body],
         StepKind::Approve(approve) => approve.otherwise.iter_mut().collect(),

@@ -12,7 +12,7 @@ use super::prompt::{PromptFacts, overhead_tokens_max, prompt_facts};
 use super::schedule::{RunRate, run_rate};
 use super::spread::{Interval, interval};
 use super::verdict::{Assumption, Verdict, assumptions, verdicts};
-use pmflow_plan::{Block, Call, Expr, For, Plan, Source, Stage, Step, StepKind, StreamFrom, Target, Value};
+use pmflow_plan::{Block, Call, Expr, For, MatchArm, Plan, Source, Stage, Step, StepKind, StreamFrom, Target, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,6 +92,18 @@ pub struct PromptCost {
     pub share_milli: Option<u64>,
     #[serde(skip)]
     pub facts: PromptFacts,
+}
+
+/// How often each arm is taken, and `else` behind them, in thousandths: as the author says, and the rest in equal parts among
+/// those of which nothing is said. Where everything is said, the shares are made whole.
+fn shares_milli(arms: &[MatchArm], otherwise: bool) -> Vec<u64> {
+    let said: Vec<Option<u64>> =
+        arms.iter().map(|arm| arm.likely_percent.map(u64::from)).chain(otherwise.then_some(None)).collect();
+    let sum: u64 = said.iter().flatten().sum();
+    let unsaid = said.iter().filter(|percent| percent.is_none()).count() as u64;
+    let whole = if unsaid == 0 { sum.max(1) } else { sum.max(100) };
+    let each = (1000 - sum.saturating_mul(1000) / whole).checked_div(unsaid).unwrap_or(0);
+    said.into_iter().map(|percent| percent.map_or(each, |percent| percent.saturating_mul(1000) / whole)).collect()
 }
 
 /// Blocks nested deeper than a person can write are refused a ceiling rather than followed.
@@ -254,9 +266,9 @@ impl<'a> Pricer<'a> {
                 self.choice(path, arms, sources, depth)
             }
             StepKind::Match { arms, otherwise, .. } => {
-                let count = (arms.len() + usize::from(otherwise.is_some())).max(1) as u64;
                 // Whether the arms are all there is, only the checker knows; a floor may not rest on it.
-                let all = arms.iter().map(|(_, arm)| arm).chain(otherwise).map(|arm| (Some(arm), 1000 / count));
+                let shares = shares_milli(arms, otherwise.is_some());
+                let all = arms.iter().map(|arm| &arm.body).chain(otherwise).map(Some).zip(shares);
                 self.choice(path, all.chain([(None, 0)]).collect(), sources, depth)
             }
             StepKind::Approve(approve) => self.choice(path, vec![(approve.otherwise.as_ref(), 100), (None, 900)], sources, depth),

@@ -96,7 +96,7 @@ impl Expectations {
 pub(super) fn children(step: &Step) -> Vec<&Block> {
     match &step.kind {
         StepKind::If { then, otherwise, .. } => vec![then, otherwise],
-        StepKind::Match { arms, otherwise, .. } => arms.iter().map(|(_, arm)| arm).chain(otherwise).collect(),
+        StepKind::Match { arms, otherwise, .. } => arms.iter().map(|arm| &arm.body).chain(otherwise).collect(),
         StepKind::For(body) => vec![&body.body],
         StepKind::Repeat { body, .. } | StepKind::Parallel { body } => vec![body],
         StepKind::Approve(approve) => approve.otherwise.iter().collect(),

@@ -156,7 +156,7 @@ pub(crate) fn own_exprs_mut(kind: &mut StepKind, change: &mut dyn FnMut(&mut Exp
 pub(crate) fn inner_blocks(kind: &StepKind) -> Vec<&Block> {
     match kind {
         StepKind::If { then, otherwise, .. } => vec![then, otherwise],
-        StepKind::Match { arms, otherwise, .. } => arms.iter().map(|(_, block)| block).chain(otherwise).collect(),
+        StepKind::Match { arms, otherwise, .. } => arms.iter().map(|arm| &arm.body).chain(otherwise).collect(),
         StepKind::For(looped) => vec![&looped.body],
         StepKind::Repeat { body, .. } | StepKind::Parallel { body } => vec![body],
         StepKind::Approve(approve) => approve.otherwise.iter().collect(),
@@ -167,7 +167,7 @@ pub(crate) fn inner_blocks(kind: &StepKind) -> Vec<&Block> {
 pub(crate) fn inner_blocks_mut(kind: &mut StepKind) -> Vec<&mut Block> {
     match kind {
         StepKind::If { then, otherwise, .. } => vec![then, otherwise],
-        StepKind::Match { arms, otherwise, .. } => arms.iter_mut().map(|(_, block)| block).chain(otherwise).collect(),
+        StepKind::Match { arms, otherwise, .. } => arms.iter_mut().map(|arm| &mut arm.body).chain(otherwise).collect(),
         StepKind::For(looped) => vec![&mut looped.body],
         StepKind::Repeat { body, .. } | StepKind::Parallel { body } => vec![body],
         StepKind::Approve(approve) => approve.otherwise.iter_mut().collect(),

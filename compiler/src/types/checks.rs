@@ -26,6 +26,21 @@ fn check_text(text: &str) -> (Checked, MemoryWorld) {
     (check_project(&world, &[root]), world)
 }
 
+/// What is not written follows from the answer's type, with what may be thought on top; and an own server's protocol is kept.
+#[test]
+fn a_cap_is_derived_and_a_protocol_kept() {
+    let text = "model own = \"local/llama\" { base_url: \"http://localhost/v1\", api: messages, price: { input: $1, output: $1 } }\n\
+                prompt yes(note: text) -> bool { model: own, max_input: 50 tokens, user: \"{{ note }}\" }\n\
+                prompt thinks(note: text) -> bool { model: own, max_input: 50 tokens, thinking: up to 100 tokens, user: \"{{ note }}\" }\n\
+                flow f() {\n  let a = yes(\"x\")\n  let b = thinks(\"y\")\n  output [a, b]\n}\n";
+    let (checked, _) = check_text(text);
+    assert!(checked.clean(), "{:?}", checked.problems);
+    let (plan, _) = crate::emit::emit(&checked, "f").unwrap();
+    let cap = |name: &str| plan.prompts.get(name).unwrap().output_tokens_max;
+    assert_eq!((cap("yes"), cap("thinks")), (16, 116));
+    assert!(plan.models.values().all(|model| model.api == pmflow_plan::Api::AnthropicMessages));
+}
+
 #[test]
 fn every_example_checks_and_emits() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");

@@ -129,10 +129,13 @@ impl Checker<'_> {
             }
             FileFormat::Json => {
                 let text = decoded(&head, None);
-                if whole && let Some(reason) = no_json(&text) {
+                if whole
+                    && declared.is_none()
+                    && let Some(reason) = no_json(&text)
+                {
                     let problem = Problem::new("E0902", span, format!("`{path}` is no JSON: {reason}"));
                     self.report(problem.help("correct the file: it holds one list, `[ … ]`, with a `,` between its rows"));
-                    return declared.unwrap_or(Ty::Error);
+                    return Ty::Error;
                 }
                 self.json_row(&json_values(&text, whole), path, span, declared)
             }

@@ -3,13 +3,20 @@
 use super::Checker;
 use super::items::ModelState;
 use super::names::Found;
-use super::phrases::{Terms, constant_text, money};
+use super::phrases::{Settings, Terms, constant_text, money};
 use crate::cost::ModelOptions;
 use crate::syntax::ast::{ItemKind, ModelLink, ModelTarget, Name, Setting};
 use crate::{Problem, Span};
-use pmflow_plan::{Model, Money, Rates};
+use pmflow_plan::{Api, Model, Money, Rates};
 
-const OPTIONS: &[&str] = &["base_url", "price", "region", "context", "max_output"];
+const OPTIONS: &[&str] = &["base_url", "api", "price", "region", "context", "max_output"];
+/// The protocols, as their makers call them.
+const APIS: [(&str, Api); 4] = [
+    ("chat_completions", Api::OpenaiChat),
+    ("responses", Api::OpenaiResponses),
+    ("messages", Api::AnthropicMessages),
+    ("generate_content", Api::GeminiGenerate),
+];
 /// Prices are written per million tokens.
 const TOKENS_PRICED: i128 = 1_000_000;
 
@@ -144,8 +151,14 @@ impl Checker<'_> {
             }),
             context_tokens_max: self.read_setting(&settings, "context", tokens, super::prompts::tokens),
             output_tokens_max: self.read_setting(&settings, "max_output", tokens, super::prompts::tokens),
-            ..ModelOptions::default()
+            api: self.model_api(&settings),
         }
+    }
+
+    /// The protocol that is spoken to the model.
+    fn model_api(&mut self, settings: &Settings) -> Option<Api> {
+        let written = self.word_setting(settings, "api", &APIS.map(|(name, _)| name))?;
+        APIS.into_iter().find(|(name, _)| *name == written).map(|(_, api)| api)
     }
 }
 

@@ -7,7 +7,7 @@ use super::resolve::TypeScope;
 use super::scope::{Place, Scope};
 use super::trust::Demand;
 use super::ty::Ty;
-use crate::cost::ModelOptions;
+use crate::cost::{ModelOptions, derived_output_tokens_max};
 use crate::syntax::ast::{Example, ExprKind, ItemKind, PromptItem, Setting, Term};
 use crate::{Problem, Span};
 use pmflow_plan::{Expr as Plan, Message, Overflow, Prompt, Role};
@@ -69,7 +69,7 @@ impl Checker<'_> {
         let settings = self.settings("a prompt", &prompt.settings, SETTINGS, &[]);
         let defaults = self.defaults(at.file, &prompt.parameters, &signature.parameters, false);
         let chain = self.prompt_models(at.file, &settings, prompt);
-        let (input_tokens_max, output_tokens_max, thinking_tokens_max) = self.prompt_bounds(&settings, prompt);
+        let (input_tokens_max, output_tokens_max, thinking_tokens_max) = self.prompt_bounds(&settings, prompt, &signature.result);
         let (system, messages) = self.prompt_texts(at.file, index, prompt, &settings);
         let planned = Prompt {
             name: full.to_string(),
@@ -123,14 +123,21 @@ impl Checker<'_> {
         }
     }
 
-    /// Without both bounds there is no ceiling.
-    fn prompt_bounds(&mut self, settings: &Settings, prompt: &PromptItem) -> (u64, u64, Option<u64>) {
-        let input = self.prompt_bound(settings, prompt, "max_input", "1500 tokens");
-        let output = self.prompt_bound(settings, prompt, "max_output", "300 tokens");
+    /// Without both bounds there is no ceiling. An answer of which every part is bounded gives its own.
+    fn prompt_bounds(&mut self, settings: &Settings, prompt: &PromptItem, answer: &Ty) -> (u64, u64, Option<u64>) {
+        let input = self.prompt_bound(settings, prompt, "max_input", "1500 tokens", "");
         let thinking = self.read_setting(settings, "thinking", "a bound, as in `up to 1000 tokens`", |terms| {
             (terms.word("up") && terms.word("to")).then_some(())?;
             tokens(terms)
         });
+        let derived = match answer {
+            Ty::Error => Some(0),
+            _ => derived_output_tokens_max(&answer.to_plan(), &self.parts.types),
+        };
+        let output = match derived {
+            Some(tokens) if !settings.contains_key("max_output") => tokens.saturating_add(thinking.unwrap_or(0)),
+            _ => self.prompt_bound(settings, prompt, "max_output", "300 tokens", ", or bound every text and list of the answer"),
+        };
         if let (Some(thinking), true) = (thinking, settings.contains_key("max_output"))
             && thinking >= output
             && output > 0
@@ -143,13 +150,13 @@ impl Checker<'_> {
         (input, output, thinking)
     }
 
-    fn prompt_bound(&mut self, settings: &Settings, prompt: &PromptItem, name: &str, example: &str) -> u64 {
+    fn prompt_bound(&mut self, settings: &Settings, prompt: &PromptItem, name: &str, example: &str, or_else: &str) -> u64 {
         if !settings.contains_key(name) {
             if !prompt.name.text.is_empty() {
                 let span = prompt.name.span;
                 let insert = prompt.settings.first().map(|setting| Span { end: setting.span.start, ..setting.span });
                 let mut problem = Problem::new("E0301", span, format!("the prompt `{}` has no `{name}`", prompt.name.text))
-                    .help(format!("without it there is no cost ceiling: add `{name}: {example}`"));
+                    .help(format!("without it there is no cost ceiling: add `{name}: {example}`{or_else}"));
                 if let Some(insert) = insert {
                     problem = problem.fix(format!("add `{name}: {example}`"), insert, format!("{name}: {example}\n  "));
                 }

@@ -122,6 +122,11 @@ impl Scope {
         self.variables.get_mut(index)
     }
 
+    /// Whether the variable of this name in the plan holds the rows of a source.
+    pub fn is_source(&self, unique: &str) -> bool {
+        self.variables.iter().any(|variable| variable.unique == unique && variable.kind == VariableKind::Source)
+    }
+
     pub fn sees(&self, name: &str) -> bool {
         self.visible.get(name).is_some_and(|stack| !stack.is_empty())
     }

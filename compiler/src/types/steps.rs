@@ -5,7 +5,7 @@ use super::coerce::Typed;
 use super::flows::Body;
 use super::phrases::milliseconds;
 use super::scope::{Fact, FactKind, VariableKind};
-use super::ty::{Fit, Ty};
+use super::ty::{FieldTy, Fit, Ty};
 use crate::syntax::ast::{
     Block, Expr, ExprKind, ForStep, Likely, MatchArm, Name, Otherwise, Step, StepKind, TemplatePiece, TypeExpr,
 };
@@ -175,16 +175,29 @@ impl Checker<'_> {
         let mut planned = Vec::new();
         for arm in arms {
             let patterns = self.arm_patterns(body, arm, &matched, &mut seen);
-            arm.likely.as_ref().and_then(|likely| self.likely_percent(likely));
+            let likely = arm.likely.as_ref().and_then(|likely| self.likely_percent(likely));
             body.outputs_max = before;
             let block = self.inner_block(body, &name, &arm.body);
             most = larger(most, body.outputs_max);
-            planned.extend(patterns.into_iter().map(|pattern| (pattern, block.clone())));
+            // What is said of several values together is divided among them.
+            let (each, rest) = match u32::try_from(patterns.len()) {
+                Ok(count @ 1..) => likely.map_or((None, 0), |percent| (Some(percent / count), percent % count)),
+                _ => (None, 0),
+            };
+            planned.extend(patterns.into_iter().zip(0u32..).map(|(case, position)| {
+                let likely_percent = each.map(|percent| percent + u32::from(position < rest));
+                plan::MatchArm { case, likely_percent, body: block.clone() }
+            }));
         }
         body.outputs_max = before;
         let otherwise_block = otherwise.map(|block| self.inner_block(body, &name, block));
         body.outputs_max = larger(most, body.outputs_max);
         self.check_exhaustive(&matched, &seen, arms, otherwise, span);
+        let likely: u32 = planned.iter().filter_map(|arm| arm.likely_percent).sum();
+        if let (101.., Some(last)) = (likely, arms.iter().rev().find_map(|arm| arm.likely.as_ref())) {
+            let problem = Problem::new("E0302", last.span, format!("the cases of this `match` are likely by {likely}% together"));
+            self.report(problem.help("all cases together have 100%"));
+        }
         Some((name, plan::StepKind::Match { value: matched.expr, arms: planned, otherwise: otherwise_block }))
     }
 
@@ -321,10 +334,14 @@ impl Checker<'_> {
             body.place(&step, for_step.variable.span);
         }
         let key = self.loop_key(body, for_step, &of, &unique);
+        let of_rows = root_of(&list.expr).is_some_and(|root| body.scope.is_source(root));
         let (times, calls) = (body.times, body.calls);
         body.times = times.zip(items_max).and_then(|(times, items)| times.checked_mul(items));
         let (block, yielded) = self.loop_body(body, &step, &for_step.body, kept.is_some());
         body.times = times;
+        if key.is_none() && of_rows && body.calls > calls {
+            self.report_no_key(for_step, &of);
+        }
         body.scope.loops -= 1;
         body.scope.leave(level);
         if items_max.is_none() && body.calls > calls && !list.ty.is_error() {
@@ -340,6 +357,22 @@ impl Checker<'_> {
             yields: yielded.as_ref().map(|yielded| yielded.expr.clone()),
         };
         Some((step, looped, yielded))
+    }
+
+    /// Without a key an item is named by its position, and another one stands there when the rows change. Said where a field
+    /// seems to tell the rows apart.
+    fn report_no_key(&mut self, for_step: &ForStep, of: &Ty) {
+        let Ty::Record(record) = of else { return };
+        let told_apart = |field: &&FieldTy| matches!(field.ty, Ty::Text(_) | Ty::Int { .. }) && names_one_thing(&field.name);
+        let Some(field) = record.fields.iter().find(told_apart) else { return };
+        let key = format!("key {}.{}", for_step.variable.text, field.name);
+        let end = Span { start: for_step.list.span.end, ..for_step.list.span };
+        let problem = Problem::new("W0112", for_step.list.span, "nothing names the items of this loop but their position");
+        self.report(problem.help(format!("if `{}` tells them apart, write `{key}`", field.name)).fix(
+            format!("add `{key}`"),
+            end,
+            format!(" {key}"),
+        ));
     }
 
     fn report_unbounded(&mut self, list: &Typed, written: &Expr) {
@@ -497,6 +530,13 @@ impl Checker<'_> {
         }
         read
     }
+}
+
+/// Whether a field of this name tells rows apart as a rule.
+fn names_one_thing(field: &str) -> bool {
+    let name = field.to_lowercase();
+    let ends = ["_id", "email", "uuid", "guid", "url", "number", "sku", "slug", "username"];
+    field.ends_with("Id") || ends.iter().any(|end| name.ends_with(end))
 }
 
 fn was(step: &Step) -> Option<String> {

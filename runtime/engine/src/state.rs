@@ -425,7 +425,7 @@ pub(crate) fn nested_block(step: &Step, arm: Arm) -> Option<&Block> {
     match (&step.kind, arm) {
         (StepKind::If { then, .. }, Arm::Then) => Some(then),
         (StepKind::If { otherwise, .. }, Arm::Otherwise) => Some(otherwise),
-        (StepKind::Match { arms, .. }, Arm::Case(position)) => arms.get(position as usize).map(|(_, block)| block),
+        (StepKind::Match { arms, .. }, Arm::Case(position)) => arms.get(position as usize).map(|arm| &arm.body),
         (StepKind::Match { otherwise, .. }, Arm::Otherwise) => otherwise.as_ref(),
         (StepKind::For(each), Arm::Body) => Some(&each.body),
         (StepKind::Repeat { body, .. } | StepKind::Parallel { body }, Arm::Body) => Some(body),

@@ -124,10 +124,12 @@ mod tests {
         wait_ms(&map, None, NOW)
     }
 
+    /// Headers, and the milliseconds to wait.
+    type Case<'a> = (&'a [(&'a str, &'a str)], Option<u64>);
+
     #[test]
-    #[allow(clippy::type_complexity)]
     fn every_form_is_read() {
-        let cases: [(&[(&str, &str)], Option<u64>); 21] = [
+        let cases: [Case<'_>; 21] = [
             (&[], None),
             (&[("retry-after", "2")], Some(2_000)),
             (&[("retry-after", "0")], Some(0)),

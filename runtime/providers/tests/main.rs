@@ -1,6 +1,7 @@
 //! Real HTTP on loopback: the client against the scripted server.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::type_complexity)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::type_complexity, reason = "a table of cases names its columns in place")]
 
 mod answers;
 mod failures;

@@ -120,7 +120,7 @@ fn calls_by_name(plan: &Plan) -> BTreeMap<&str, &Call> {
                 }
                 StepKind::If { then, otherwise, .. } => open.extend([then, otherwise]),
                 StepKind::Match { arms, otherwise, .. } => {
-                    open.extend(arms.iter().map(|(_, block)| block).chain(otherwise));
+                    open.extend(arms.iter().map(|arm| &arm.body).chain(otherwise));
                 }
                 StepKind::For(each) => open.push(&each.body),
                 StepKind::Repeat { body, .. } | StepKind::Parallel { body } => open.push(body),

@@ -52,7 +52,7 @@ impl World {
                 _ => self.block(plan, otherwise, root),
             },
             StepKind::Match { arms, otherwise, .. } => {
-                let choices: Vec<&Block> = arms.iter().map(|(_, arm)| arm).chain(otherwise).collect();
+                let choices: Vec<&Block> = arms.iter().map(|arm| &arm.body).chain(otherwise).collect();
                 let chosen = self.pick(choices.len() as u64) as usize;
                 choices.get(chosen).map_or(Ok(()), |chosen| self.block(plan, chosen, root))
             }
@@ -194,7 +194,11 @@ fn steps(sub: Option<&'static str>) -> impl Strategy<Value = Vec<Step>> {
             }),
             prop::collection::vec(body(), 1..4).prop_map(|arms| StepKind::Match {
                 value: truth(),
-                arms: arms.into_iter().enumerate().map(|(n, arm)| (n.to_string(), arm)).collect(),
+                arms: arms
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, body)| MatchArm { case: n.to_string(), likely_percent: Some(20), body })
+                    .collect(),
                 otherwise: None
             }),
             (body(), 0u64..4).prop_map(|(body, up_to)| StepKind::Repeat { up_to, condition: truth(), body }),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cost::fixtures::*;
-use pmflow_plan::{CapFidelity, Money, Prompt};
+use pmflow_plan::{CapFidelity, MatchArm, Money, Prompt};
 
 /// $0.10 in, $0.50 out per million tokens; cache writes $0.125.
 const LUNA: &str = "openai/gpt-6-luna";
@@ -22,7 +22,7 @@ fn every_construct_has_the_ceiling_that_the_table_says() {
     let one = || step("a", ask("ask"));
     let two = || block(vec![step("b", ask("ask")), step("c", ask("ask"))]);
     let branch = StepKind::If { condition: truth(), likely_percent: Some(10), then: block(vec![one()]), otherwise: two() };
-    let arms = vec![("x".to_owned(), block(vec![one()])), ("y".to_owned(), two())];
+    let arms = vec![arm("x", None, block(vec![one()])), arm("y", None, two())];
     let approve = pmflow_plan::Approve { text: truth(), by: None, timeout_ms: None, otherwise: Some(two()) };
     let cases = vec![
         ("nothing", StepKind::Stop, 0),
@@ -39,6 +39,34 @@ fn every_construct_has_the_ceiling_that_the_table_says() {
     for (name, kind, pico) in cases {
         assert_eq!(ceiling(vec![step("s", kind)]), known(pico), "{name}");
     }
+}
+
+fn arm(case: &str, likely_percent: Option<u32>, body: pmflow_plan::Block) -> MatchArm {
+    MatchArm { case: case.into(), likely_percent, body }
+}
+
+#[test]
+fn the_arms_of_a_match_share_what_is_expected() {
+    let shares = |percents: &[Option<u32>], otherwise| {
+        let arms: Vec<MatchArm> = percents.iter().map(|percent| arm("x", *percent, block(Vec::new()))).collect();
+        shares_milli(&arms, otherwise)
+    };
+    assert_eq!(shares(&[None, None], false), [500, 500]);
+    assert_eq!(shares(&[Some(60), None, None], false), [600, 200, 200]);
+    assert_eq!(shares(&[Some(90)], true), [900, 100]);
+    assert_eq!(shares(&[Some(30), Some(10)], false), [750, 250]);
+    assert_eq!(shares(&[Some(100), Some(100)], true), [500, 500, 0]);
+    assert_eq!(shares(&[Some(0)], false), [0]);
+    assert_eq!(shares(&[], false), [0; 0]);
+
+    let expected = |likely_percent| {
+        let arms = vec![arm("x", likely_percent, block(vec![step("a", ask("ask"))])), arm("y", None, block(Vec::new()))];
+        let steps = vec![step("s", StepKind::Match { value: truth(), arms, otherwise: None })];
+        estimate(&plan(vec![flow("main", steps)], vec![prompt("ask", &[LUNA])])).run
+    };
+    let (half, seldom) = (expected(None), expected(Some(10)));
+    assert_eq!((half.ceiling.clone(), seldom.ceiling.clone()), (known(ONE_CALL), known(ONE_CALL)));
+    assert_eq!(half.expected.share(200, 1000), seldom.expected);
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn sarif_is_valid() {
 /// `sarif-schema-2.1.0.json`, and then `cargo test -p pmflow-compiler -- --ignored published` runs this.
 #[test]
 #[ignore = "needs a copy of the published schema"]
-#[allow(clippy::disallowed_methods)]
+#[allow(clippy::disallowed_methods, reason = "the schema is a file of the test")]
 fn sarif_is_valid_against_the_published_schema() {
     let path = std::env::var("PMFLOW_SARIF_SCHEMA").expect("PMFLOW_SARIF_SCHEMA names a copy of the schema");
     let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();

@@ -21,7 +21,7 @@ use std::cell::Cell;
 /// The grammar. Its rules are known in this folder only.
 #[derive(pest_derive::Parser)]
 #[grammar = "syntax/pmflow.pest"]
-#[allow(missing_debug_implementations)]
+#[allow(missing_debug_implementations, reason = "the derived parser is a name without a value")]
 struct Grammar;
 
 type Pair<'a> = pest::iterators::Pair<'a, Rule>;

@@ -32,7 +32,7 @@ impl Check<'_> {
             }
             StepKind::Match { value, arms, otherwise } => {
                 self.expression(value)?;
-                arms.iter().map(|(_, arm)| arm).chain(otherwise).try_for_each(|arm| self.block(arm, inner, called))
+                arms.iter().map(|arm| &arm.body).chain(otherwise).try_for_each(|arm| self.block(arm, inner, called))
             }
             StepKind::For(repeated) => {
                 self.stream(repeated, block)?;

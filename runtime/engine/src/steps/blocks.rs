@@ -3,7 +3,7 @@
 use crate::failures;
 use crate::state::{Arm, RepeatState, StepState};
 use crate::turn::{At, Turn};
-use pmflow_plan::{Block, Expr, StepKind, Value};
+use pmflow_plan::{Expr, MatchArm, StepKind, Value};
 
 impl<'a> Turn<'a> {
     pub fn start_if(&mut self, at: &At<'a>, condition: &'a Expr) {
@@ -14,12 +14,12 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub fn start_match(&mut self, at: &At<'a>, value: &'a Expr, arms: &'a [(String, Block)], has_otherwise: bool) {
+    pub fn start_match(&mut self, at: &At<'a>, value: &'a Expr, arms: &'a [MatchArm], has_otherwise: bool) {
         let value = match self.evaluate(at, value) {
             Ok(value) => value.to_text(),
             Err(failure) => return self.fail(at, failure, false),
         };
-        match arms.iter().zip(0u32..).find(|((name, _), _)| *name == value) {
+        match arms.iter().zip(0u32..).find(|(arm, _)| arm.case == value) {
             Some((_, position)) => self.take_branch(at, Arm::Case(position), &value),
             None if has_otherwise => self.take_branch(at, Arm::Otherwise, "else"),
             None => {

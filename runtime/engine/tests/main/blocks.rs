@@ -3,7 +3,7 @@
 use crate::table::{GOOD, Table, answered};
 use pmflow_engine::{Event, RunStatus, StepStatus};
 use pmflow_plan::types::Type;
-use pmflow_plan::{Block, Call, FailureClass, OnError, OperationKind, Plan, Step, StepKind, Target, Value};
+use pmflow_plan::{Block, Call, FailureClass, MatchArm, OnError, OperationKind, Plan, Step, StepKind, Target, Value};
 use pmflow_sim::builder::*;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn outputs(table: &Table) -> Vec<String> {
 
 fn chosen(value: &str, otherwise: bool) -> Table {
     let block = |name: &str| Block { steps: vec![step(&format!("out_{name}"), &[], output(text(name)))] };
-    let arms = vec![("high".to_owned(), block("high")), ("low".to_owned(), block("low"))];
+    let arms = ["high", "low"].map(|case| MatchArm { case: case.to_owned(), likely_percent: None, body: block(case) }).into();
     let chosen = StepKind::Match { value: text(value), arms, otherwise: otherwise.then(|| block("other")) };
     Table::new(PlanBuilder::default().steps(vec![step("chosen", &[], chosen), step("end", &[0], output(text("end")))]).plan)
 }

@@ -162,7 +162,7 @@ fn seeds_that_failed_once() {
 /// `PMFLOW_SIM_SEED` begins elsewhere, to look for more.
 #[test]
 fn seeds() {
-    #[allow(clippy::disallowed_methods)]
+    #[allow(clippy::disallowed_methods, reason = "how many seeds are run is told from outside")]
     let from: u64 = std::env::var("PMFLOW_SIM_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let sums: Vec<Sum> = std::thread::scope(|scope| {
         let parts =

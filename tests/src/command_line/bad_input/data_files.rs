@@ -101,7 +101,7 @@ fn json_rows_are_named_by_file_and_line() {
         (b"", &["rows.json` is empty"]),
         (b"{\"id\": \"1\"}", &["rows.json` is no JSON array"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n", &["rows.json`, line 2", "cut off"]),
-        (b"[{\"id\": \"1\", \"note\": \"a\"}\n{\"id\": \"2\", \"note\": \"b\"}]", &["rows.json` is no JSON: line 2, column 1", "a `,` is missing"]),
+        (b"[{\"id\": \"1\", \"note\": \"a\"}\n{\"id\": \"2\", \"note\": \"b\"}]", &["rows.json`, line 2", "a `,` is missing"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n{\"id\": \"2\"}]", &["rows.json`, line 2", "`note`", "expected a text"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n{\"id\": 2, \"note\": \"b\"}]", &["rows.json`, line 2", "`id`", "the int 2"]),
         (b"[{\"id\": \"1\", \"note\": \"a\"},\n{\"id\": \"2\", \"note\": }]", &["rows.json`, line 2", "not JSON"]),
