@@ -79,6 +79,8 @@ impl Checker<'_> {
                     .help(format!("check it with `as {wanted}`"))
                     .fix(format!("check it with `as {wanted}`"), end, format!(" as {wanted}"))
             }
+            (Ty::Int { .. } | Ty::Float, Ty::Duration) => mismatch("E0201").help("a duration has a unit: `5s`, `5m`, `5h`, `5d`"),
+            (Ty::Int { .. } | Ty::Float, Ty::Money) => mismatch("E0201").help("an amount of money is written `$5.00`"),
             (Ty::Text(_), Ty::Enum(of)) => self.text_for_enum(value, of, purpose),
             (Ty::Record(from), Ty::Record(to)) => record_misfit(mismatch("E0201"), from, to),
             (

@@ -154,7 +154,9 @@ impl Checker<'_> {
             known.extend(names);
         }
         let mut problem = Problem::new("E0101", span, format!("there is nothing called `{name}` here"));
-        if self.builtins.has_function(name) {
+        if matches!(name.as_str(), "null" | "nil" | "undefined" | "None") {
+            problem = problem.help("what is missing is `none`").fix("write `none`", span, "none");
+        } else if self.builtins.has_function(name) {
             problem =
                 problem.help(format!("it is a function: `{name}()`")).fix(format!("write `{name}()`"), span, format!("{name}()"));
         } else if crate::stdlib::connectors().contains(&name.as_str()) {

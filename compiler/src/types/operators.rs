@@ -199,9 +199,17 @@ impl Checker<'_> {
             .related(left.span, format!("{}", left.ty))
             .related(right.span, format!("{}", right.ty));
         let texts = matches!(left.ty, Ty::Text(_)) != matches!(right.ty, Ty::Text(_));
-        self.report(match texts && operator == BinaryOperator::Add {
-            true => problem.help("values are put into a text with holes: `\"{{ a }} {{ b }}\"`"),
-            false => problem,
+        let is_number = |ty: &Ty| matches!(ty, Ty::Int { .. } | Ty::Float);
+        let of = |wanted: fn(&Ty) -> bool| wanted(&left.ty) && is_number(&right.ty) || is_number(&left.ty) && wanted(&right.ty);
+        let sum = matches!(operator, BinaryOperator::Add | BinaryOperator::Subtract);
+        self.report(if texts && operator == BinaryOperator::Add {
+            problem.help("values are put into a text with holes: `\"{{ a }} {{ b }}\"`")
+        } else if sum && of(|ty| matches!(ty, Ty::Date | Ty::Datetime | Ty::Duration)) {
+            problem.help("a length of time has a unit: `3d` are three days")
+        } else if sum && of(|ty| matches!(ty, Ty::Money)) {
+            problem.help("an amount of money is written `$3.00`")
+        } else {
+            problem
         });
     }
 }

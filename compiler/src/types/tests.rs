@@ -134,7 +134,8 @@ impl Checker<'_> {
                 GivenStandIn::Value(self.written_time(value))
             }
             GivenValue::Value(value) => {
-                let purpose = format!("what stands in for `{}`", wanted.path.join("."));
+                let shown: Vec<&str> = target.names.iter().map(|name| name.text.as_str()).collect();
+                let purpose = format!("what stands in for `{}`", shown.join("."));
                 GivenStandIn::Value(self.check(scope, value, &wanted.ty, &purpose).expr)
             }
         };

@@ -1,6 +1,6 @@
 //! Items.
 
-use super::{Builder, CommaState, Pair, Pairs, Rule, nearest};
+use super::{Builder, CommaState, Pair, Pairs, Rule, meant_by, nearest};
 use crate::problems::Problem;
 use crate::syntax::ast::*;
 use crate::syntax::scan::ITEM_WORDS;
@@ -60,7 +60,7 @@ impl<'a> Builder<'a> {
         {
             let problem = Problem::new("E0010", word_span, format!("there is no item `{word}`"));
             let problem = problem.help(format!("an item starts with one of: {}", ITEM_WORDS.join(", ")));
-            self.report(match nearest(word, ITEM_WORDS) {
+            self.report(match nearest(word, ITEM_WORDS).or_else(|| meant_by(word, &FOREIGN_ITEMS)) {
                 Some(meant) => problem.fix(format!("write `{meant}`"), word_span, meant),
                 None => problem,
             });
@@ -446,6 +446,10 @@ impl<'a> Builder<'a> {
         TestItem { title, title_span, steps: steps.unwrap_or_default() }
     }
 }
+
+/// The words of other languages for items.
+const FOREIGN_ITEMS: [(&str, &str); 5] =
+    [("class", "type"), ("struct", "type"), ("interface", "type"), ("record", "type"), ("include", "import")];
 
 const PROMPT_MEMBER: &str = "a setting (`name: value`) or an `example { … }`";
 const CONNECTOR_WORDS: [&str; 4] = ["source", "action", "type", "enum"];

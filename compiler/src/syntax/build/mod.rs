@@ -179,7 +179,11 @@ impl<'a> Builder<'a> {
             None if token == ";" => {
                 problem.help("steps and settings need no sign between them").fix("take it away", smallest, "")
             }
-            None if token == "'" => problem.help("texts stand in double quotes"),
+            None if matches!(token, "'" | "`") => problem.help("texts stand in double quotes"),
+            None if token == "#" => problem.help("a comment begins with `//`").fix("write `//`", smallest, "//"),
+            None if token == "?" && wanted.contains("step") => {
+                problem.help("a choice between two values is written `if … then … else …`")
+            }
             None if matches!(token, ")" | "]" | "}") => problem.help("no bracket is open that this one would close"),
             None if token == "=" && wanted.starts_with("an operator") => {
                 problem.help("two values are compared with `==`").fix("write `==`", smallest, "==")
@@ -231,6 +235,11 @@ enum CommaState {
     Element(Span),
 }
 
+/// The word for another language's.
+fn meant_by(word: &str, table: &[(&str, &'static str)]) -> Option<&'static str> {
+    table.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours)
+}
+
 /// The empty stretch behind a span.
 fn behind(span: Span) -> Span {
     Span { start: span.end, ..span }
@@ -250,6 +259,6 @@ fn first_token(source: &str) -> &str {
 
 /// The operators that authors bring from other languages.
 fn foreign_operator(source: &str) -> Option<(&'static str, &'static str)> {
-    let table = [("===", "=="), ("!==", "!="), ("&&", "and"), ("||", "or"), ("!", "not "), ("<>", "!=")];
+    let table = [("->", "=>"), ("===", "=="), ("!==", "!="), ("&&", "and"), ("||", "or"), ("!", "not "), ("<>", "!=")];
     table.into_iter().find(|(theirs, _)| source.starts_with(theirs))
 }

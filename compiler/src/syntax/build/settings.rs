@@ -150,7 +150,7 @@ impl<'a> Builder<'a> {
         value.start > colon.end && self.starts_its_line(value) && rest.starts_with([' ', '\t']) && !goes_on(source)
     }
 
-    fn starts_its_line(&self, span: Span) -> bool {
+    pub(super) fn starts_its_line(&self, span: Span) -> bool {
         let before = self.masked.get(..span.start as usize - self.base).unwrap_or_default();
         before.trim_end_matches([' ', '\t', '\r']).ends_with('\n')
     }

@@ -1,7 +1,7 @@
 //! The steps of a flow.
 
 use super::expressions::missing;
-use super::{Builder, Pair, Pairs, Rule, behind, nearest};
+use super::{Builder, Pair, Pairs, Rule, behind, meant_by, nearest};
 use crate::Span;
 use crate::problems::Problem;
 use crate::syntax::ast::{
@@ -13,6 +13,17 @@ use crate::syntax::ast::{
 const STEP_WORDS: [&str; 15] = [
     "source", "let", "do", "if", "match", "for", "repeat", "set", "parallel", "wait", "approve", "output", "fail", "stop",
     "yield",
+];
+
+/// The words of other languages for steps.
+const FOREIGN_STEPS: [(&str, &str); 7] = [
+    ("var", "let"),
+    ("const", "let"),
+    ("val", "let"),
+    ("return", "output"),
+    ("switch", "match"),
+    ("foreach", "for"),
+    ("throw", "fail"),
 ];
 
 /// What may stand behind the value of a step.
@@ -157,7 +168,7 @@ impl<'a> Builder<'a> {
         } else if is_word {
             let problem = Problem::new("E0015", word_span, format!("there is no step `{word}`"));
             let problem = problem.help(format!("a step starts with one of: {}", STEP_WORDS.join(", ")));
-            self.report(match nearest(word, STEP_WORDS) {
+            self.report(match nearest(word, STEP_WORDS).or_else(|| meant_by(word, &FOREIGN_STEPS)) {
                 Some(meant) => problem.fix(format!("write `{meant}`"), word_span, meant),
                 None => problem,
             });

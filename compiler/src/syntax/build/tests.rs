@@ -13,7 +13,10 @@ impl<'a> Builder<'a> {
             match inner.as_rule() {
                 Rule::close_curly => closed = true,
                 Rule::test_step => steps.extend(self.test_step(inner)),
-                _ => steps.push(self.broken_test_step(&inner)),
+                _ => {
+                    let span = self.span(&inner);
+                    steps.push(self.broken_test_step(span));
+                }
             }
         }
         if !closed {
@@ -22,8 +25,17 @@ impl<'a> Builder<'a> {
         steps
     }
 
-    fn broken_test_step(&mut self, pair: &Pair<'a>) -> TestStep {
+    /// What stands behind a step: on a line of its own it is another one.
+    fn test_junk(&mut self, pair: &Pair<'a>, wanted: &str) {
         let span = self.span(pair);
+        if self.starts_its_line(span) {
+            self.broken_test_step(span);
+        } else {
+            self.unexpected_at(span, wanted);
+        }
+    }
+
+    fn broken_test_step(&mut self, span: Span) -> TestStep {
         let word = super::first_token(self.source(span));
         let word_span = Span { end: span.start + word.len() as u32, ..span };
         if word.starts_with(|character: char| character.is_ascii_alphabetic()) {
@@ -58,7 +70,7 @@ impl<'a> Builder<'a> {
         let (mut value, mut junk) = (None, false);
         for piece in inner {
             if piece.as_rule() == Rule::step_junk {
-                self.unexpected(&piece, "an operator, or the next step of the test");
+                self.test_junk(&piece, "an operator, or the next step of the test");
                 junk = true;
             } else {
                 value = Some(piece);
@@ -82,7 +94,7 @@ impl<'a> Builder<'a> {
                     value = Some(GivenValue::Fail(self.expression_or_report(text, span, "a text after `fail`")));
                 }
                 Rule::step_junk => {
-                    self.unexpected(&piece, "the next step of the test");
+                    self.test_junk(&piece, "the next step of the test");
                     junk = true;
                 }
                 _ => value = Some(GivenValue::Value(self.expression(piece))),
@@ -116,7 +128,7 @@ impl<'a> Builder<'a> {
                 Rule::kw_once => times = CalledTimes::Once,
                 Rule::kw_never => times = CalledTimes::Never,
                 Rule::expression => times = CalledTimes::Times(self.expression(piece)),
-                Rule::step_junk => self.unexpected(&piece, "`once`, `never`, `3 times`, or the next step of the test"),
+                Rule::step_junk => self.test_junk(&piece, "`once`, `never`, `3 times`, or the next step of the test"),
                 _ => {}
             }
         }

@@ -119,9 +119,16 @@ async fn that_cut_the_answer_or_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn that_send_broken_json_or_bad_utf8() {
-    for body in [&b"{\"choices\": [{"[..], b"\xff\xfe\x80 not text", b"<html>Bad gateway</html>", b"", b"null"] {
+    let cases: [(&[u8], &[&str]); 5] = [
+        (b"{\"choices\": [{", &["not JSON", "EOF while parsing"]),
+        (b"\xff\xfe\x80 not text", &["not UTF-8"]),
+        (b"<html>Bad gateway</html>", &["web page", "`base_url` is wrong"]),
+        (b"", &["the body is empty"]),
+        (b"null", &["JSON that is no answer of its API"]),
+    ];
+    for (body, words) in cases {
         let case = run(FLOW, move |_| Reply::raw(body)).await;
-        case.only_the_wild_note_failed(2, &["OpenAI"]);
+        case.only_the_wild_note_failed(2, &[&["OpenAI"][..], words].concat());
         assert!(case.cost()[2] > 0.0, "{:#}", case.show()["cost"]);
     }
 }
