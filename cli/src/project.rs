@@ -47,6 +47,16 @@ pub struct ConnectorSettings {
 pub struct StoreSettings {
     /// Relative to the project's root; `.pmflow/pmflow.sqlite` when not given.
     pub path: Option<PathBuf>,
+    /// `postgres://user@host:5432/database`; goes before `path`.
+    pub url: Option<String>,
+}
+
+/// Where runs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    File(PathBuf),
+    /// The address of a PostgreSQL database.
+    Server(String),
 }
 
 impl Project {
@@ -78,11 +88,18 @@ impl Project {
         if path.exists() { read_catalog(&path).map(Some) } else { Ok(None) }
     }
 
-    pub fn store_path(&self) -> PathBuf {
-        match (std::env::var_os("PMFLOW_STORE"), &self.settings.store.path) {
-            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
-            (_, Some(path)) => self.root.join(path),
-            _ => self.root.join(".pmflow").join("pmflow.sqlite"),
+    /// `PMFLOW_STORE`, a path or an address; else `DATABASE_URL`, when it is one of PostgreSQL; else `pmflow.toml`; else a
+    /// file of the project.
+    pub fn store_place(&self) -> StorePlace {
+        let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let settings = &self.settings.store;
+        match (given("PMFLOW_STORE"), given("DATABASE_URL"), &settings.url, &settings.path) {
+            (Some(address), ..) if is_server(&address) => StorePlace::Server(address),
+            (Some(path), ..) => StorePlace::File(PathBuf::from(path)),
+            (_, Some(address), ..) if is_server(&address) => StorePlace::Server(address),
+            (_, _, Some(address), _) => StorePlace::Server(address.clone()),
+            (.., Some(path)) => StorePlace::File(self.root.join(path)),
+            _ => StorePlace::File(self.root.join(".pmflow").join("pmflow.sqlite")),
         }
     }
 }
@@ -96,6 +113,10 @@ pub fn read_catalog(path: &Path) -> Result<Catalog> {
         Failed::new(format!("the prices in `{shown}` cannot be used:{}", reasons.concat()))
             .help("`pmflow prices update` writes the prices that are built in; `git checkout` brings back what was there")
     })
+}
+
+fn is_server(address: &str) -> bool {
+    address.starts_with("postgres://") || address.starts_with("postgresql://")
 }
 
 fn lint_levels<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, Level>, D::Error> {
@@ -122,6 +143,6 @@ fn read_settings(path: &Path) -> Result<Settings> {
             place = format!("{place}, line {line}");
         }
         Failed::new(format!("{place}: {}", error.message()))
-            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path")
+            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path or url")
     })
 }

@@ -1,9 +1,14 @@
 //! The project's database, and runs by the names that people give them.
 
+mod any;
+
+pub use any::AnyStore;
+
 use crate::exit::{Failed, Result};
-use crate::project::Project;
+use crate::project::{Project, StorePlace};
 use pmflow_engine::RunId;
 use pmflow_store::{RunFilter, RunSummary, Store, StoreError};
+use pmflow_store_postgres::{PostgresOptions, PostgresStore};
 use pmflow_store_sqlite::{SqliteOptions, SqliteStore};
 use std::future::Future;
 use std::sync::Arc;
@@ -20,16 +25,29 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     result
 }
 
-/// Opens the database, making it when it is not there.
-pub async fn open(project: &Project) -> Result<Arc<SqliteStore>> {
-    let options = SqliteOptions::at(project.store_path());
-    SqliteStore::open(options).await.map(Arc::new).map_err(failed)
+/// Opens the database. A file is made when it is not there; on a server, the tables must be.
+pub async fn open(project: &Project) -> Result<Arc<AnyStore>> {
+    let opened = match project.store_place() {
+        StorePlace::File(path) => SqliteStore::open(SqliteOptions::at(path)).await.map(AnyStore::Sqlite),
+        StorePlace::Server(address) => match PostgresOptions::at(&address) {
+            Ok(options) => PostgresStore::open(options).await.map(AnyStore::Postgres),
+            Err(error) => Err(error),
+        },
+    };
+    opened.map(Arc::new).map_err(failed)
+}
+
+/// The file of a database that nobody has made yet.
+pub fn missing(project: &Project) -> Option<std::path::PathBuf> {
+    match project.store_place() {
+        StorePlace::File(path) if !path.exists() => Some(path),
+        StorePlace::File(_) | StorePlace::Server(_) => None,
+    }
 }
 
 /// Opens a database that must be there: to look at runs, there must have been one.
-pub async fn open_existing(project: &Project) -> Result<Arc<SqliteStore>> {
-    let path = project.store_path();
-    if !path.exists() {
+pub async fn open_existing(project: &Project) -> Result<Arc<AnyStore>> {
+    if let Some(path) = missing(project) {
         return Err(Failed::new(format!("there is no run yet: `{}` does not exist", path.display()))
             .help("`pmflow run FLOW --simulate` makes a first one; or go to the folder of the project"));
     }
@@ -41,7 +59,7 @@ pub fn failed(error: StoreError) -> Failed {
 }
 
 /// A run by its id, by the beginning of its id, or as `last`.
-pub async fn find(store: &SqliteStore, wanted: &str) -> Result<RunSummary> {
+pub async fn find(store: &AnyStore, wanted: &str) -> Result<RunSummary> {
     if wanted != "last" {
         match store.run(&RunId(wanted.into())).await {
             Ok(run) => return Ok(run),

@@ -10,15 +10,18 @@ mod explain;
 mod fmt;
 mod init;
 mod lsp;
+mod migrate;
 mod models;
 mod outputs;
 mod plan;
 mod prices;
 mod run;
 mod runs;
+mod serve;
 mod show;
 mod test;
 mod usage;
+mod worker;
 
 use crate::exit::{Code, Result};
 use crate::terminal::Terminal;
@@ -45,6 +48,9 @@ pub enum Command {
     Reject(decide::Arguments),
     Budget(budget::Arguments),
     Usage(usage::Arguments),
+    Worker(worker::Arguments),
+    Serve(serve::Arguments),
+    Migrate(migrate::Arguments),
     Completions(completions::Arguments),
     Lsp(lsp::Arguments),
 }
@@ -69,6 +75,9 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Reject(arguments) => decide::run(&arguments, false, terminal),
         Command::Budget(arguments) => budget::run(&arguments, terminal),
         Command::Usage(arguments) => usage::run(&arguments, terminal),
+        Command::Worker(arguments) => worker::run(&arguments, terminal),
+        Command::Serve(arguments) => serve::run(&arguments, terminal),
+        Command::Migrate(_) => migrate::run(terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Lsp(_) => lsp::run(),
     }

@@ -3,7 +3,7 @@ use crate::format::{clip, count, plural};
 use crate::loading::{Loaded, Priced, Target, load_flow};
 use crate::progress;
 use crate::project::Project;
-use crate::store::{block_on, failed, find, open, open_existing};
+use crate::store::{AnyStore, block_on, failed, find, open, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::render;
 use pmflow_engine::{RunEnd, RunId, RunStatus, StepStatus};
@@ -11,7 +11,6 @@ use pmflow_host::budgets::is_shared;
 use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
 use pmflow_plan::{FailureClass, Money};
 use pmflow_store::{StepCursor, Store as _};
-use pmflow_store_sqlite::SqliteStore;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -52,6 +51,10 @@ pub struct Arguments {
     /// rate_limit=5%, seed=7, …
     #[arg(long, value_name = "OPTIONS", num_args = 0..=1, default_missing_value = "")]
     simulate: Option<String>,
+
+    /// Leave the run to the workers (`pmflow worker`) instead of executing it here. Prints the run's id.
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    detach: bool,
 
     /// Go on with a run: its id, the beginning of one, or `last`.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["target", "inputs", "simulate", "dry_run"])]
@@ -104,7 +107,8 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
     let input = pmflow_host::input::read(&priced.plan, &given).map_err(|error| Failed::new(error.to_string()))?;
     let setup = setup(&loaded, target, simulate, arguments.max_cost)?;
     setup.check(&priced.plan).map_err(host_failed)?;
-    if !arguments.dry_run {
+    // The workers have keys of their own.
+    if !arguments.dry_run && !arguments.detach {
         let help = "`--simulate` runs offline, without a key";
         setup.check_keys(&priced.plan).map_err(|error| host_failed(error).help(help))?;
     }
@@ -116,6 +120,12 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
     block_on(async {
         let store = open(&loaded.project).await?;
         let host = Host::new(store.clone(), fault);
+        if arguments.detach {
+            let id = host.leave(priced.plan, priced.map, input, setup).await.map_err(host_failed)?;
+            terminal.line(&id.to_string());
+            terminal.note(&format!("left to the workers; how it goes: pmflow show {id}"));
+            return Ok(Code::Fine);
+        }
         let flow_file = target.file.display().to_string();
         let live = host.start(priced.plan, priced.map, input, setup, approvals(arguments)).await.map_err(host_failed)?;
         watch(&store, live, &flow_file, expected, arguments, terminal).await
@@ -174,7 +184,7 @@ fn approvals(arguments: &Arguments) -> Approvals {
     }
 }
 
-fn fault() -> Result<Fault> {
+pub fn fault() -> Result<Fault> {
     match std::env::var("PMFLOW_FAULT") {
         Ok(text) if !text.is_empty() => Fault::parse(&text).map_err(Failed::new),
         _ => Ok(Fault::none()),
@@ -240,7 +250,7 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
 
 /// Shows progress until the run ends, and takes Ctrl-C for "stop cleanly".
 async fn watch(
-    store: &SqliteStore,
+    store: &AnyStore,
     live: Live,
     flow: &str,
     expected: Option<u64>,
@@ -288,7 +298,7 @@ async fn watch(
 }
 
 /// Where it failed: item, step, reason and source line of the first few failures.
-async fn failures(store: &SqliteStore, id: &RunId, end: &RunEnd, terminal: &Terminal) -> Result<()> {
+async fn failures(store: &AnyStore, id: &RunId, end: &RunEnd, terminal: &Terminal) -> Result<()> {
     if end.failure.is_none() && end.counters.items_failed == 0 {
         return Ok(());
     }
@@ -315,7 +325,7 @@ const FAILURES_SHOWN: usize = 3;
 const FAILURE_PAGES_MAX: usize = 20;
 
 /// What a suspended run waits for, and how to answer.
-async fn questions(store: &SqliteStore, id: &RunId, terminal: &Terminal) -> Result<()> {
+async fn questions(store: &AnyStore, id: &RunId, terminal: &Terminal) -> Result<()> {
     let open = store.approvals(Some(id)).await.map_err(failed)?;
     for approval in open.iter().take(QUESTIONS_SHOWN) {
         terminal.note(&format!(

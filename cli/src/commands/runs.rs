@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         until: None,
     };
     let runs = block_on(async {
-        if arguments.format == Format::Json && !project.store_path().exists() {
+        if arguments.format == Format::Json && crate::store::missing(&project).is_some() {
             return Ok(Vec::new());
         }
         open_existing(&project).await?.runs(&filter, None, arguments.limit).await.map_err(failed)

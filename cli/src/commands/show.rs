@@ -2,11 +2,10 @@ use crate::commands::runs::{as_json, status_text};
 use crate::exit::{Code, Result};
 use crate::format::{clip, count, moment, plural, span, table};
 use crate::project::Project;
-use crate::store::{block_on, failed, find, open_existing};
+use crate::store::{AnyStore, block_on, failed, find, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_plan::SourceMap;
 use pmflow_store::{RunSummary, Store as _, StoredStep};
-use pmflow_store_sqlite::SqliteStore;
 use serde_json::json;
 
 /// Show a run: its steps with tokens, money, time, and errors at their source lines
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
 }
 
 async fn page(
-    store: &SqliteStore,
+    store: &AnyStore,
     run: &RunSummary,
     steps: &[StoredStep],
     map: &SourceMap,
@@ -162,13 +161,7 @@ pub fn failure(step: &StoredStep, map: &SourceMap, beside: bool, terminal: &Term
     terminal.say(beside, &format!("    {}", clip(&failure.message, 1000)));
 }
 
-async fn json_page(
-    store: &SqliteStore,
-    run: &RunSummary,
-    steps: &[StoredStep],
-    map: &SourceMap,
-    terminal: &Terminal,
-) -> Result<()> {
+async fn json_page(store: &AnyStore, run: &RunSummary, steps: &[StoredStep], map: &SourceMap, terminal: &Terminal) -> Result<()> {
     let approvals = store.approvals(Some(&run.id)).await.map_err(failed)?;
     let step_json = |step: &StoredStep| {
         json!({

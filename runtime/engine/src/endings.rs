@@ -144,6 +144,7 @@ impl<'a> Turn<'a> {
             Ending::Suspended { failure } => self.end_run_as(RunStatus::Suspended, failure.clone()),
             Ending::Failed { failure } => self.end_run_as(RunStatus::Failed, Some(failure.clone())),
             Ending::Stopped => self.end_run_as(RunStatus::Succeeded, None),
+            Ending::HandedOver => self.commands.push(Command::RunEnded(self.state.end())),
         }
     }
 

@@ -81,6 +81,9 @@ pub enum Event {
     },
     /// As cancel, and the run ends as suspended: it can be resumed and loses nothing.
     PauseRequested,
+    /// The process that executes the run wants to stop: as pause, but the run stays a running one, for another process to
+    /// take up.
+    HandOverRequested,
     /// A failed or suspended run goes on: what failed is tried again, what is done never.
     ResumeRequested,
     LimitRaised {

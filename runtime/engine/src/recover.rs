@@ -2,7 +2,7 @@
 
 use crate::failures;
 use crate::run::{Run, RunOptions, Tools};
-use crate::state::{Instance, Memory, Parent, PromptPhase, RunMemory, STATE_FORMAT, State, StepState};
+use crate::state::{Ending, Instance, Memory, Parent, PromptPhase, RunMemory, STATE_FORMAT, State, StepState};
 use crate::step_records::Detail;
 use crate::turn::{At, Turn};
 use crate::write::{InstanceRow, InstanceStatus, RunStatus, StepStatus, Stored};
@@ -127,7 +127,7 @@ fn read(plan: &Plan, stored: Stored) -> Result<State, RecoverError> {
         account: row.account,
         counters: row.counters,
         input: row.input,
-        ending: memory.ending,
+        ending: memory.ending.filter(|ending| *ending != Ending::HandedOver),
         next_ticket: memory.next_ticket,
         instances,
         queue: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! A run as a value.
 
 use crate::expressions::clock;
-use crate::state::{BlockRef, Instance, Memory, STATE_FORMAT, State};
+use crate::state::{BlockRef, Ending, Instance, Memory, STATE_FORMAT, State};
 use crate::turn::Turn;
 use crate::write::{Counters, InstanceStatus, RunStatus};
 use crate::{Command, Event, Path, RunId, Time, Transition, Write, failures};
@@ -45,6 +45,23 @@ impl Run {
     /// parameter's default. `env(…)` defaults are read by the host before, and stand in the record. Wrong input makes a
     /// run that has failed.
     pub fn new(plan: Arc<Plan>, plan_id: PlanId, id: RunId, input: Value, options: RunOptions, now: Time) -> (Run, Transition) {
+        Run::begun(plan, plan_id, id, input, options, now, None)
+    }
+
+    /// The first transition of a new run that another process is to go on with: nothing is under way yet.
+    pub fn left(plan: Arc<Plan>, plan_id: PlanId, id: RunId, input: Value, options: RunOptions, now: Time) -> Transition {
+        Run::begun(plan, plan_id, id, input, options, now, Some(Ending::HandedOver)).1
+    }
+
+    fn begun(
+        plan: Arc<Plan>,
+        plan_id: PlanId,
+        id: RunId,
+        input: Value,
+        options: RunOptions,
+        now: Time,
+        ending: Option<Ending>,
+    ) -> (Run, Transition) {
         let tools = Tools { patterns: Patterns::default(), tokens: options.tokens };
         let flow = plan.flows.get(&plan.flow);
         let parameters = match flow {
@@ -54,6 +71,7 @@ impl Run {
         let limit = flow.and_then(|flow| flow.settings.budget.run);
         let limit = [limit, options.budget_override, plan.ceiling].into_iter().flatten().min();
         let mut state = State::new(&plan, plan_id, id, limit, now);
+        state.ending = ending;
         state.shared = options.shared_budgets.then(Default::default);
         let mut run = Run { plan, tools, state };
         let transition = run.turn(now, |turn| turn.begin(parameters));

@@ -71,6 +71,8 @@ pub(crate) enum Ending {
     },
     /// The author's `stop`.
     Stopped,
+    /// Only this process ends; a recovery goes on.
+    HandedOver,
 }
 
 /// The part of [`State`] that the run's row keeps as the engine's own.

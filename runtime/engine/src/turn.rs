@@ -326,7 +326,7 @@ impl<'a> Turn<'a> {
     /// The run ends as soon as nothing is under way. The first reason stands, but a cancel goes before every other.
     pub fn end_with(&mut self, ending: Ending) {
         let replace = match (&self.state.ending, &ending) {
-            (None, _) => true,
+            (None | Some(Ending::HandedOver), _) => true,
             (Some(Ending::Cancelled { .. }), _) => false,
             (Some(_), Ending::Cancelled { .. }) => true,
             (Some(_), _) => false,

@@ -1,14 +1,14 @@
 //! One run, driven: apply events, commit what they wrote, then dispatch what they ask for. Never in another order.
 
+use crate::caretaker::{LISTEN_EVERY, Notice, Tending};
 use crate::effects::Effects;
 use crate::fault::{Boundary, Fault};
 use crate::{Approvals, HostError, budgets, clock};
 use pmflow_engine::{BudgetAnswer, Command, Counters, Event, Path, Run, RunEnd, RunStatus, Transition, Write};
 use pmflow_ledger::Account;
 use pmflow_plan::Money;
-use pmflow_store::{
-    Ask, BudgetLimit, Committed, Draw, Lease, RENEW_EVERY, Remedy, Renewal, RequestId, RunCommit, Spender, Store,
-};
+use pmflow_store::{Ask, BudgetLimit, Committed, Draw, Lease, Remedy, Request, RequestId, RunCommit, Spender, Store};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -16,8 +16,6 @@ use tokio::task::JoinSet;
 
 /// Events that are committed together at most; more wait for the next commit.
 const BATCH_MAX: usize = 512;
-/// How often requests of other processes (cancel, decide, raise) are looked for.
-const LISTEN_EVERY: Duration = Duration::from_millis(250);
 /// How often a run asks for money that others hold.
 const DRAW_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Tries of a commit that a locked database refuses, one per store timeout.
@@ -57,6 +55,8 @@ pub enum Wish {
     GoOn,
     /// End what is under way, then stop; nothing is lost.
     Pause,
+    /// As pause, but the run is left to another process, which may take it up at once.
+    HandOver,
 }
 
 pub(crate) struct Driver<S: Store> {
@@ -67,6 +67,7 @@ pub(crate) struct Driver<S: Store> {
     pub effects: Arc<Effects<S>>,
     pub run: Run,
     pub lease: Lease,
+    pub tending: Tending<S>,
     pub fault: Arc<Fault>,
     pub approvals: Approvals,
     pub progress: watch::Sender<Progress>,
@@ -106,6 +107,8 @@ struct Flight {
     approvals_open: usize,
     /// A draw on shared budgets, to be made before anything else is applied.
     draw: Option<(Money, Money)>,
+    /// Requests that were applied.
+    heard: BTreeSet<RequestId>,
     end: Option<RunEnd>,
 }
 
@@ -114,7 +117,16 @@ impl<S: Store> Driver<S> {
     /// from those of its recovery.
     pub async fn drive(mut self, first: Vec<Pending>, stored: Option<Vec<Path>>) -> Result<RunEnd, HostError> {
         let (answers, events) = mpsc::unbounded_channel();
-        let mut flight = Flight { events, answers, tasks: JoinSet::new(), working: 0, approvals_open: 0, draw: None, end: None };
+        let mut flight = Flight {
+            events,
+            answers,
+            tasks: JoinSet::new(),
+            working: 0,
+            approvals_open: 0,
+            draw: None,
+            heard: BTreeSet::new(),
+            end: None,
+        };
         match stored {
             Some(refused) => {
                 first.into_iter().for_each(|pending| self.dispatch(pending.transition, &refused, &mut flight));
@@ -122,14 +134,13 @@ impl<S: Store> Driver<S> {
             }
             None => self.commit(first, &mut flight).await?,
         }
-        let mut listen = tokio::time::interval(LISTEN_EVERY);
-        let mut renew = tokio::time::interval(RENEW_EVERY);
+        let mut look = tokio::time::interval(LISTEN_EVERY);
         while flight.end.is_none() {
             let pending = tokio::select! {
                 biased;
                 Ok(()) = self.wish.changed() => self.wished(),
-                _ = renew.tick() => { self.renew().await?; Vec::new() }
-                _ = listen.tick() => self.listen(&mut flight).await?,
+                Some(notice) = self.tending.notices.recv() => self.noticed(notice, &mut flight)?,
+                _ = look.tick(), if self.approvals == Approvals::Leave => self.leave_if_idle(&flight),
                 Some(event) = flight.events.recv() => self.apply_waiting(event, &mut flight),
             };
             self.commit(pending, &mut flight).await?;
@@ -164,28 +175,25 @@ impl<S: Store> Driver<S> {
         match wish {
             Wish::GoOn => Vec::new(),
             Wish::Pause => vec![self.apply(Event::PauseRequested)],
+            Wish::HandOver => vec![self.apply(Event::HandOverRequested)],
         }
     }
 
-    async fn renew(&self) -> Result<(), HostError> {
-        match self.store.renew(std::slice::from_ref(&self.lease)).await {
-            Ok(renewals) if renewals.contains(&Renewal::Lost) => Err(HostError::LeaseLost { run: self.lease.run.clone() }),
-            Ok(_) => Ok(()),
-            // The next renewal, or the next commit, says whether the lease still holds.
-            Err(error) if error.remedy() == Remedy::Retry => Ok(()),
-            Err(error) => Err(error.into()),
+    fn noticed(&mut self, notice: Notice, flight: &mut Flight) -> Result<Vec<Pending>, HostError> {
+        match notice {
+            Notice::LeaseLost => Err(HostError::LeaseLost { run: self.lease.run.clone() }),
+            Notice::Failed(error) => Err(error.into()),
+            Notice::Asked(requests) => Ok(self.asked(requests, flight)),
         }
     }
 
-    /// What other processes ask of this run. When nothing but a person could go on, and nobody waits, the run is paused.
-    async fn listen(&mut self, flight: &mut Flight) -> Result<Vec<Pending>, HostError> {
-        let requests = match self.store.requests(std::slice::from_ref(&self.lease.run)).await {
-            Ok(requests) => requests,
-            Err(error) if error.remedy() == Remedy::Retry => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
+    /// What other processes ask of this run. A request may be passed on again while its transition is being stored.
+    fn asked(&mut self, requests: Vec<Request>, flight: &mut Flight) -> Vec<Pending> {
         let mut pending = Vec::new();
         for request in requests {
+            if !flight.heard.insert(request.id) {
+                continue;
+            }
             let Some(event) = event_of(request.ask, request.instance) else { continue };
             if matches!(event, Event::Decided { .. }) {
                 flight.approvals_open = flight.approvals_open.saturating_sub(1);
@@ -194,11 +202,13 @@ impl<S: Store> Driver<S> {
             applied.answered.push(request.id);
             pending.push(applied);
         }
+        pending
+    }
+
+    /// When nothing but a person could go on, and nobody waits, the run is paused.
+    fn leave_if_idle(&mut self, flight: &Flight) -> Vec<Pending> {
         let idle = flight.working == 0 && flight.approvals_open > 0 && flight.events.is_empty();
-        if pending.is_empty() && idle && self.approvals == Approvals::Leave {
-            pending.push(self.apply(Event::PauseRequested));
-        }
-        Ok(pending)
+        if idle { vec![self.apply(Event::PauseRequested)] } else { Vec::new() }
     }
 
     async fn commit(&mut self, pending: Vec<Pending>, flight: &mut Flight) -> Result<(), HostError> {

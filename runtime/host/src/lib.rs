@@ -4,6 +4,7 @@
 //! is driven by tasks of their own until it ends.
 
 pub mod budgets;
+mod caretaker;
 mod clock;
 mod driver;
 mod effects;
@@ -15,17 +16,20 @@ mod operations;
 mod rows;
 pub mod secrets;
 pub mod tokens;
+mod worker;
 
 pub use clock::now;
 pub use driver::{Progress, Wish};
 pub use fault::Fault;
+pub use worker::{Worker, WorkerOptions};
 
+use caretaker::Caretaker;
 use driver::{Driver, Pending};
 use effects::Effects;
 use pmflow_engine::{Command, Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{DecodeError, FailureClass, Money, Plan, SourceMap, Value};
-use pmflow_store::{Ask, Claim, Conflict, Created, Holder, NewRun, Process, Store, StoreError, StoredPlan};
+use pmflow_store::{Ask, Claim, Conflict, Created, Holder, Lease, NewRun, Process, Store, StoreError, StoredPlan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -110,6 +114,7 @@ pub struct Host<S> {
     store: Arc<S>,
     process: Process,
     fault: Arc<Fault>,
+    caretaker: Arc<Caretaker<S>>,
 }
 
 /// A run that is being driven.
@@ -125,7 +130,8 @@ pub struct Live {
 
 impl<S: Store> Host<S> {
     pub fn new(store: Arc<S>, fault: Fault) -> Host<S> {
-        Host { store, process: this_process(), fault: Arc::new(fault) }
+        let caretaker = Caretaker::new(store.clone());
+        Host { store, process: this_process(), fault: Arc::new(fault), caretaker }
     }
 
     /// Creates a run. Its input is durable when this returns.
@@ -140,7 +146,7 @@ impl<S: Store> Host<S> {
         let stored = stored_plan(&plan, source_map);
         self.store.put_plan(stored.clone()).await?;
         let plan = Arc::new(plan);
-        let setup_text = serde_json::to_string(&setup).map_err(|error| HostError::Setup(error.to_string()))?;
+        let setup_text = setup_text(&setup)?;
         loop {
             let id = new_id();
             let options = options(setup.cost_max, &setup);
@@ -174,7 +180,38 @@ impl<S: Store> Host<S> {
             Claim::Granted(lease) => lease,
             Claim::Held(holder) => return Err(HostError::Held(holder)),
         };
+        self.take_up(lease, approvals, cost_max).await
+    }
+
+    /// Creates a run and leaves it to the workers.
+    pub async fn leave(&self, plan: Plan, source_map: SourceMap, input: Value, setup: Setup) -> Result<RunId, HostError> {
+        let stored = stored_plan(&plan, source_map);
+        self.store.put_plan(stored.clone()).await?;
+        let (plan, setup_text) = (Arc::new(plan), setup_text(&setup)?);
+        loop {
+            let id = new_id();
+            let options = options(setup.cost_max, &setup);
+            let first = Run::left(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
+            let new = NewRun {
+                process: self.process.clone(),
+                writes: first.writes,
+                simulated: setup.simulate.is_some(),
+                started_by: setup.user.clone(),
+                setup: setup_text.clone(),
+            };
+            if let Created::Run { lease, .. } = self.store.create(new).await? {
+                // Should this process die here, the run is free when its lease is over.
+                self.store.release(&lease).await?;
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Goes on with a run that this process has claimed.
+    pub(crate) async fn take_up(&self, lease: Lease, approvals: Approvals, cost_max: Option<Money>) -> Result<Live, HostError> {
+        let id = &lease.run.clone();
         let stored = self.store.recover(id).await?;
+        let status = stored.stored.run.status;
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
@@ -193,7 +230,7 @@ impl<S: Store> Host<S> {
         if cancelled {
             leave_unsent(&mut run, &mut first);
         }
-        if summary.status != RunStatus::Running {
+        if status != RunStatus::Running {
             go_on(&mut run, &mut first);
         }
         self.live(run, plan, setup, lease, approvals, first, None)
@@ -207,7 +244,7 @@ impl<S: Store> Host<S> {
         run: Run,
         plan: Arc<Plan>,
         setup: Setup,
-        lease: pmflow_store::Lease,
+        lease: Lease,
         approvals: Approvals,
         first: Vec<Pending>,
         refused: Option<Vec<Path>>,
@@ -224,6 +261,7 @@ impl<S: Store> Host<S> {
             store: self.store.clone(),
             effects,
             run,
+            tending: self.caretaker.tend(lease.clone()),
             lease,
             fault: self.fault.clone(),
             approvals,
@@ -275,6 +313,10 @@ fn leave_unsent(run: &mut Run, first: &mut Vec<Pending>) {
         let failure = Failure::not_sent(FailureClass::Cancelled, "the run was cancelled before this call was sent");
         first.push(run.apply(clock::now(), Event::CallFailed { call, failure }).into());
     }
+}
+
+fn setup_text(setup: &Setup) -> Result<String, HostError> {
+    serde_json::to_string(setup).map_err(|error| HostError::Setup(error.to_string()))
 }
 
 fn stored_plan(plan: &Plan, source_map: SourceMap) -> StoredPlan {

@@ -118,6 +118,13 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+        match self.writer.write(Work::ClaimFree { process: process.clone(), runs_max }).await? {
+            Outcome::ClaimedFree(leases) => Ok(leases),
+            _ => Err(self.mismatched()),
+        }
+    }
+
     async fn renew(&self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {
         match self.writer.write(Work::Renew(leases.to_vec())).await? {
             Outcome::Renewed(renewals) => Ok(renewals),

@@ -20,6 +20,7 @@ impl Single<'_> {
         match work {
             Work::PutPlan(plan) => self.put_plan(plan).await.map(|()| Outcome::Done),
             Work::Claim { run, process, gone } => self.claim(run, process, *gone).await.map(Outcome::Claimed),
+            Work::ClaimFree { process, runs_max } => self.claim_free(process, *runs_max).await.map(Outcome::ClaimedFree),
             Work::Renew(leases) => self.renew(leases).await.map(Outcome::Renewed),
             Work::Release(lease) => self.release(lease).await.map(|()| Outcome::Done),
             Work::Ask { run, ask } => self.ask(run, ask).await.map(Outcome::Asked),
@@ -72,6 +73,14 @@ impl Single<'_> {
         let grant = query_file_scalar!("queries/lease_grant.sql", id, host, number, self.lease_us, execution);
         let epoch = grant.fetch_one(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
         Ok(Claim::Granted(Lease { run: run.clone(), epoch: decode::unsigned(epoch) }))
+    }
+
+    async fn claim_free(&mut self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+        let (id, host, number) = (&process.id, &process.host, i64::from(process.number));
+        let claim = query_file!("queries/leases_claim.sql", id, host, number, self.lease_us, runs_max);
+        let claimed = claim.fetch_all(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
+        let lease = |run: String, epoch: i64| Lease { run: RunId(run.into()), epoch: decode::unsigned(epoch) };
+        Ok(claimed.into_iter().map(|row| lease(row.run_id, row.lease_epoch)).collect())
     }
 
     async fn renew(&mut self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {

@@ -30,6 +30,10 @@ pub(crate) enum Work {
         process: Process,
         gone: Option<u64>,
     },
+    ClaimFree {
+        process: Process,
+        runs_max: u32,
+    },
     Renew(Vec<Lease>),
     Release(Lease),
     Ask {
@@ -57,6 +61,7 @@ pub(crate) enum Outcome {
     Created(Created),
     Committed(Vec<Committed>),
     Claimed(Claim),
+    ClaimedFree(Vec<Lease>),
     Renewed(Vec<Renewal>),
     Asked(Answer),
     Drawn(Drawn),

@@ -71,6 +71,24 @@ pub enum StoreError {
     #[error("the store {place} was closed while the request was under way: it may or may not have been recorded.")]
     Closed { place: String },
 
+    #[error(
+        "the database {place} cannot be reached: {detail}. Check that its server runs and that the address is right. What was \
+         recorded is safe there; runs go on once it is back."
+    )]
+    Unreachable { place: String, detail: String },
+
+    #[error("the database {place} refuses to be used: {detail}. To mend it: {fix}.")]
+    Refused { place: String, detail: String, fix: String },
+
+    #[error("{}", not_migrated(place, *found, *known))]
+    NotMigrated { place: String, found: Option<i64>, known: i64 },
+
+    #[error(
+        "the tables of the database {place} are not as `pmflow migrate` made them: {detail}. Undo what was changed by hand, or \
+         restore a backup. Nothing was changed."
+    )]
+    ChangedByHand { place: String, detail: String },
+
     #[error("the database {place} failed: {detail}.")]
     Other { place: String, detail: String },
 }
@@ -89,7 +107,7 @@ pub enum Remedy {
 impl StoreError {
     pub fn remedy(&self) -> Remedy {
         match self {
-            StoreError::Locked { .. } => Remedy::Retry,
+            StoreError::Locked { .. } | StoreError::Unreachable { .. } => Remedy::Retry,
             StoreError::Full { .. } | StoreError::ReadOnly { .. } | StoreError::Closed { .. } | StoreError::Other { .. } => {
                 Remedy::Pause
             }
@@ -101,6 +119,9 @@ impl StoreError {
             | StoreError::NoSuchRun { .. }
             | StoreError::NoSuchPlan { .. }
             | StoreError::OutOfRange { .. }
+            | StoreError::Refused { .. }
+            | StoreError::NotMigrated { .. }
+            | StoreError::ChangedByHand { .. }
             | StoreError::RecordedBefore { .. }
             | StoreError::Unreadable { .. } => Remedy::GiveUp,
         }
@@ -109,4 +130,12 @@ impl StoreError {
 
 fn in_place(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!(" in {place}") }
+}
+
+fn not_migrated(place: &str, found: Option<i64>, known: i64) -> String {
+    let state = match found {
+        None => "has no tables of pmflow yet".to_owned(),
+        Some(found) => format!("has layout {found}, and this pmflow needs layout {known}"),
+    };
+    format!("the database {place} {state}. Run `pmflow migrate` once.")
 }

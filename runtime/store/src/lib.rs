@@ -11,6 +11,7 @@ mod lease;
 mod memory;
 mod reading;
 mod request;
+pub mod tables;
 
 pub use budget::{
     BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Refusal, Scope, Spender, SpendingRow,
@@ -28,6 +29,7 @@ pub use request::{Answer, Ask, Request, RequestId};
 use pmflow_engine::{Gather, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use std::future::Future;
+use std::time::Duration;
 
 /// A database of runs. Cheap to share behind an `Arc`; every method may be called by many tasks at once.
 pub trait Store: Send + Sync + 'static {
@@ -49,6 +51,15 @@ pub trait Store: Send + Sync + 'static {
     /// the epoch of a holder that the caller has proved to be dead. Every grant has a higher epoch, and what an earlier
     /// holder still sends is refused.
     fn claim(&self, run: &RunId, process: &Process, gone: Option<u64>) -> impl Future<Output = Result<Claim, StoreError>> + Send;
+
+    /// Takes runs that nobody executes and that have something to do, oldest first, at most `runs_max`: running ones, and
+    /// suspended ones of which something was asked. Several processes may do so at once; each run goes to one of them.
+    fn claim_free(&self, process: &Process, runs_max: u32) -> impl Future<Output = Result<Vec<Lease>, StoreError>> + Send;
+
+    /// Returns when there may be something to claim, and at the latest after that time. Only a hint: who waits looks anyway.
+    fn news(&self, time_max: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time_max)
+    }
 
     /// Extends leases, at least every [`RENEW_EVERY`]. Answers stand in the order given.
     fn renew(&self, leases: &[Lease]) -> impl Future<Output = Result<Vec<Renewal>, StoreError>> + Send;

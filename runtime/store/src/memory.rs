@@ -12,7 +12,8 @@ use crate::{
     StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
 };
 use pmflow_engine::{
-    ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, StepRow, Stored, Time,
+    ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, RunStatus, StepRow,
+    Stored, Time,
 };
 use pmflow_plan::{Money, PlanId, Value};
 use std::collections::BTreeMap;
@@ -162,6 +163,27 @@ impl Store for MemoryStore {
         execution.epoch += 1;
         execution.held_by = Some((process.clone(), now, until));
         Ok(Claim::Granted(Lease { run: run.clone(), epoch: execution.epoch }))
+    }
+
+    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+        let mut tables = self.tables();
+        let (now, until) = (tables.now, tables.lease_end());
+        let has_something_to_do = |execution: &StoredExecution| match execution.row.status {
+            RunStatus::Running => true,
+            RunStatus::Suspended => tables.waiting(&execution.row.id).any(|request| request.ask.kind() != "pause"),
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => false,
+        };
+        let free = tables.runs.iter().filter(|(_, run)| run.holder(now).is_none() && has_something_to_do(run));
+        let free: Vec<i64> = free.map(|(number, _)| *number).take(runs_max as usize).collect();
+        let mut leases = Vec::with_capacity(free.len());
+        for number in free {
+            if let Some(execution) = tables.runs.get_mut(&number) {
+                execution.epoch += 1;
+                execution.held_by = Some((process.clone(), now, until));
+                leases.push(Lease { run: execution.row.id.clone(), epoch: execution.epoch });
+            }
+        }
+        Ok(leases)
     }
 
     async fn renew(&self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {

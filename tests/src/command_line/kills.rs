@@ -21,16 +21,32 @@ fn run(directory: &Directory, folder: &Folder, words: &[&str], fault: Option<Str
     said(command.output().expect("pmflow can be started"))
 }
 
-fn every_boundary(example: &str, file: &str) {
+/// Where runs are kept in a case.
+#[derive(Clone, Copy)]
+enum Kept {
+    InAFile,
+    OnAServer,
+}
+
+impl Kept {
+    fn small(self, example: &str) -> Folder {
+        match self {
+            Kept::InAFile => small(example),
+            Kept::OnAServer => small(example).on_server(),
+        }
+    }
+}
+
+fn every_boundary(example: &str, file: &str, kept: Kept) {
     let directory = Directory::start();
     let words = ["run", file, "--simulate", "--approvals", "approve"];
-    let undisturbed = small(example);
+    let undisturbed = kept.small(example);
     assert_eq!(run(&directory, &undisturbed, &words, None).code, Some(0), "{example} runs");
     let expected = outputs(&undisturbed);
 
     let mut killed = 0;
     for boundary in 1.. {
-        let folder = small(example);
+        let folder = kept.small(example);
         let first = run(&directory, &folder, &words, Some(format!("any:{boundary}")));
         if first.code == Some(0) {
             break;
@@ -50,32 +66,47 @@ fn every_boundary(example: &str, file: &str) {
 
 #[test]
 fn at_every_boundary_of_hello() {
-    every_boundary(EXAMPLES[0].0, EXAMPLES[0].1);
+    every_boundary(EXAMPLES[0].0, EXAMPLES[0].1, Kept::InAFile);
 }
 
 #[test]
 fn at_every_boundary_of_lead_qualification() {
-    every_boundary(EXAMPLES[1].0, EXAMPLES[1].1);
+    every_boundary(EXAMPLES[1].0, EXAMPLES[1].1, Kept::InAFile);
 }
 
 #[test]
 fn at_every_boundary_of_email_generator() {
-    every_boundary(EXAMPLES[2].0, EXAMPLES[2].1);
+    every_boundary(EXAMPLES[2].0, EXAMPLES[2].1, Kept::InAFile);
 }
 
 #[test]
 fn at_every_boundary_of_content_moderation() {
-    every_boundary(EXAMPLES[3].0, EXAMPLES[3].1);
+    every_boundary(EXAMPLES[3].0, EXAMPLES[3].1, Kept::InAFile);
 }
 
 #[test]
 fn at_every_boundary_of_blog_post() {
-    every_boundary(EXAMPLES[4].0, EXAMPLES[4].1);
+    every_boundary(EXAMPLES[4].0, EXAMPLES[4].1, Kept::InAFile);
 }
 
 #[test]
 fn at_every_boundary_of_contact_enrichment() {
-    every_boundary(EXAMPLES[5].0, EXAMPLES[5].1);
+    every_boundary(EXAMPLES[5].0, EXAMPLES[5].1, Kept::InAFile);
+}
+
+#[test]
+fn at_every_boundary_of_hello_on_a_server() {
+    every_boundary(EXAMPLES[0].0, EXAMPLES[0].1, Kept::OnAServer);
+}
+
+#[test]
+fn at_every_boundary_of_email_generator_on_a_server() {
+    every_boundary(EXAMPLES[2].0, EXAMPLES[2].1, Kept::OnAServer);
+}
+
+#[test]
+fn at_every_boundary_of_contact_enrichment_on_a_server() {
+    every_boundary(EXAMPLES[5].0, EXAMPLES[5].1, Kept::OnAServer);
 }
 
 /// After a cancel is acknowledged no call starts, whoever takes the run up: the call that the dead process owed neither.

@@ -9,3 +9,4 @@ mod mistakes;
 mod moderation;
 mod prices;
 mod process;
+mod workers;

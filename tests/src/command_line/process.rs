@@ -1,5 +1,6 @@
 //! Starting `pmflow` in a folder of its own.
 
+use pmflow_store_postgres::cluster::Database;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -7,6 +8,8 @@ use std::process::{Command, Output};
 #[derive(Debug)]
 pub struct Folder {
     pub folder: tempfile::TempDir,
+    /// The runs are kept here; none: in the folder.
+    database: Option<Database>,
 }
 
 /// What a process said and how it ended.
@@ -19,7 +22,7 @@ pub struct Said {
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder { folder: tempfile::tempdir().expect("a temporary folder can be made") }
+        Folder { folder: tempfile::tempdir().expect("a temporary folder can be made"), database: None }
     }
 
     /// With a copy of an example's folder inside.
@@ -35,6 +38,24 @@ impl Folder {
             std::fs::copy(entry.path(), made.path().join(entry.file_name())).expect("an example's file can be copied");
         }
         made
+    }
+
+    /// The same with its runs in an empty PostgreSQL database.
+    pub fn on_server(mut self) -> Folder {
+        self.database = Some(block_on(Database::create()).expect("a database can be made"));
+        let said = self.pmflow("migrate");
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        self
+    }
+
+    /// Of the database on the server.
+    pub fn address(&self) -> &str {
+        self.database.as_ref().map(|database| database.address.as_str()).expect("the folder's runs are on a server")
+    }
+
+    /// Changes the database on the server from beside.
+    pub fn execute(&self, statement: &str) {
+        block_on(pmflow_store_postgres::cluster::execute(self.address(), statement)).expect("the statement can be executed");
     }
 
     pub fn path(&self) -> &Path {
@@ -55,11 +76,27 @@ impl Folder {
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pmflow"));
         command.args(words).current_dir(self.path()).env("NO_COLOR", "1").env("COLUMNS", "100");
-        for key in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "PMFLOW_STORE", "PMFLOW_FAULT"] {
+        for key in [
+            "OPENAI_API_KEY",
+            "ANTHROPIC_API_KEY",
+            "GEMINI_API_KEY",
+            "GOOGLE_API_KEY",
+            "PMFLOW_STORE",
+            "DATABASE_URL",
+            "PMFLOW_FAULT",
+        ] {
             command.env_remove(key);
+        }
+        if let Some(database) = &self.database {
+            command.env("DATABASE_URL", &database.address);
         }
         command
     }
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(work)
 }
 
 pub fn said(output: Output) -> Said {

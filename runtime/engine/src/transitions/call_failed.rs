@@ -28,7 +28,7 @@ impl<'a> Turn<'a> {
 
     /// The host gave the call up because the run is paused or cancelled: it is no failure of the step.
     fn is_given_up(&self, failure: &Failure) -> bool {
-        let ending = matches!(self.state.ending, Some(Ending::Suspended { .. } | Ending::Cancelled { .. }));
+        let ending = matches!(self.state.ending, Some(Ending::Suspended { .. } | Ending::Cancelled { .. } | Ending::HandedOver));
         ending && failure.class == FailureClass::Cancelled
     }
 

@@ -6,6 +6,7 @@ mod cache_answered;
 mod call_failed;
 mod cancel_requested;
 mod gathered;
+mod hand_over_requested;
 mod items_admitted;
 mod limit_raised;
 mod model_answered;
@@ -44,6 +45,7 @@ impl<'a> Turn<'a> {
             Event::Decided { instance, step, approved, by } => self.on_approval_decided(&instance, &step, approved, &by),
             Event::CancelRequested { by } => self.on_cancel_requested(by),
             Event::PauseRequested => self.on_pause_requested(),
+            Event::HandOverRequested => self.on_hand_over_requested(),
             Event::ResumeRequested => self.on_resume_requested(),
             Event::LimitRaised { limit } => self.on_limit_raised(limit),
             Event::BudgetDrawn { answer } => self.on_budget_drawn(answer),

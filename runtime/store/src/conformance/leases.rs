@@ -1,8 +1,10 @@
 //! One process per run.
 
 use super::Harness;
-use super::samples::{claimed, created, process, stored, transition};
-use crate::{Claim, Committed, Conflict, LEASE, Lease, Renewal, Store};
+use super::samples::{claimed, created, process, run_row, stored, transition, transition_to};
+use crate::{Ask, Claim, Committed, Conflict, LEASE, Lease, Renewal, Store};
+use pmflow_engine::{RunId, RunStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub async fn a_second_process_is_told_who_executes_the_run<H: Harness>(harness: &H) {
@@ -73,4 +75,65 @@ pub async fn a_released_run_is_free<H: Harness>(harness: &H) {
     assert_eq!(store.run(&lease.run).await.expect("the run is there").holder, None);
     assert_eq!(store.renew(std::slice::from_ref(&lease)).await.expect("it is lost"), vec![Renewal::Lost]);
     assert_eq!(claimed(&store, &lease.run, &process(2)).await.epoch, 2);
+}
+
+fn ids(leases: &[Lease]) -> Vec<&str> {
+    leases.iter().map(|lease| &*lease.run.0).collect()
+}
+
+pub async fn free_runs_are_claimed_oldest_first<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    assert_eq!(store.claim_free(&process(2), 9).await.expect("nothing is free"), vec![]);
+    let mut held = Vec::new();
+    for run in ["r1", "r2", "r3", "r4", "r5"] {
+        held.push(created(&store, run).await);
+    }
+    let mut ended = run_row("r3", 2);
+    (ended.status, ended.ended_at) = (RunStatus::Succeeded, Some(ended.changed_at));
+    stored(&store, transition_to(&held[2], ended, vec![])).await;
+    for lease in held.iter().skip(1) {
+        store.release(lease).await.expect("a run can be released");
+    }
+    let first = store.claim_free(&process(2), 2).await.expect("runs can be claimed");
+    assert_eq!(ids(&first), vec!["r2", "r4"], "r1 is held, and r3 has ended");
+    assert_eq!(first.first().map(|lease| lease.epoch), Some(2));
+    assert_eq!(ids(&store.claim_free(&process(3), 9).await.expect("runs can be claimed")), vec!["r5"]);
+    harness.pass_time(&store, LEASE).await;
+    let late = store.claim_free(&process(4), 9).await.expect("runs can be claimed");
+    assert_eq!(ids(&late), vec!["r1", "r2", "r4", "r5"], "leases that ran out are free as well");
+    stored(&store, transition(&late[0], 2, vec![])).await;
+}
+
+pub async fn many_processes_share_what_is_free<H: Harness>(harness: &H) {
+    let store = Arc::new(harness.fresh().await);
+    for number in 0..40 {
+        let lease = created(&*store, &format!("r{number:02}")).await;
+        store.release(&lease).await.expect("a run can be released");
+    }
+    let claim = |number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.claim_free(&process(number), 15).await.expect("runs can be claimed") })
+    };
+    let mut claimed: Vec<RunId> = Vec::new();
+    for task in (1..9).map(claim).collect::<Vec<_>>() {
+        claimed.extend(task.await.expect("no task fails").into_iter().map(|lease| lease.run));
+    }
+    // A row that another claim looks at is passed over, so that a claim may get less than there is.
+    claimed.extend(store.claim_free(&process(9), 40).await.expect("runs can be claimed").into_iter().map(|lease| lease.run));
+    claimed.sort();
+    let each_once: Vec<RunId> = (0..40).map(|number| RunId(format!("r{number:02}").into())).collect();
+    assert_eq!(claimed, each_once);
+}
+
+pub async fn a_suspended_run_is_claimed_once_something_is_asked<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let lease = created(&store, "r1").await;
+    let mut suspended = run_row("r1", 2);
+    suspended.status = RunStatus::Suspended;
+    stored(&store, transition_to(&lease, suspended, vec![])).await;
+    store.release(&lease).await.expect("a run can be released");
+    store.ask(&lease.run, Ask::Pause { by: "ada".to_owned() }).await.expect("a request can be made");
+    assert_eq!(store.claim_free(&process(2), 9).await.expect("nothing is to be done"), vec![]);
+    store.ask(&lease.run, Ask::Cancel { by: "ada".to_owned() }).await.expect("a request can be made");
+    assert_eq!(ids(&store.claim_free(&process(2), 9).await.expect("runs can be claimed")), vec!["r1"]);
 }

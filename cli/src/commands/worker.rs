@@ -1,0 +1,81 @@
+use crate::exit::{Code, Failed, Result};
+use crate::project::Project;
+use crate::store::{AnyStore, block_on, open};
+use crate::terminal::Terminal;
+use pmflow_host::{Host, Worker, WorkerOptions};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Execute runs that nobody executes, until told to stop
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  DATABASE_URL=postgres://pmflow@db.example/pmflow pmflow worker
+  pmflow worker --runs 64 --drain 120
+
+Any number of workers may share one PostgreSQL database. SIGTERM or Ctrl-C drains: nothing new
+starts, calls under way are finished and recorded, and the runs are given to other workers. A second
+signal stops at once. PMFLOW_LOG sets what is logged: error, warn, info (the default), debug.")]
+pub struct Arguments {
+    #[command(flatten)]
+    pub work: Work,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Work {
+    /// Runs at once, at most; those that wait for a person or a time count.
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub runs: u32,
+
+    /// Seconds that calls under way may take once it is told to stop.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub drain: u64,
+}
+
+pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    log_to_stderr();
+    let project = Project::here()?;
+    let fault = super::run::fault()?;
+    block_on(async {
+        let stop = stop_signals()?;
+        let store = open(&project).await?;
+        terminal.note(&format!("working on up to {} runs at once", arguments.work.runs));
+        worker(store, &arguments.work, fault).work(stop).await;
+        terminal.note("stopped; every run was given back");
+        Ok(Code::Fine)
+    })
+}
+
+pub fn worker(store: Arc<AnyStore>, work: &Work, fault: pmflow_host::Fault) -> Worker<AnyStore> {
+    let runs_max = usize::try_from(work.runs).unwrap_or(usize::MAX);
+    Worker::new(Arc::new(Host::new(store, fault)), WorkerOptions { runs_max, drain: Duration::from_secs(work.drain) })
+}
+
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PMFLOW_LOG").unwrap_or_else(|_| "info".into());
+    // Set already: somebody else does it better.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Becomes true with the first signal; the second one ends the process.
+pub fn stop_signals() -> Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    let failed = |error: std::io::Error| Failed::new(format!("signals cannot be heard: {error}"));
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
+    tokio::spawn(async move {
+        loop {
+            #[cfg(unix)]
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            #[cfg(not(unix))]
+            let _ = tokio::signal::ctrl_c().await;
+            if stop.send_replace(true) {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(stopped)
+}

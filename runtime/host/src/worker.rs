@@ -1,0 +1,150 @@
+//! A process that executes whatever run is free, until it is told to stop.
+
+use crate::{Approvals, Host, HostError, Live, Wish};
+use pmflow_engine::{RunEnd, RunId, RunStatus};
+use pmflow_store::{Lease, Store};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often free runs are looked for when nothing tells of one.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Runs that are claimed in one go, at most: others are to get some as well.
+const CLAIM_MAX: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerOptions {
+    /// Runs that are executed at once, at most; those that wait for a person or a time count.
+    pub runs_max: usize,
+    /// How long calls under way may take once the worker is told to stop.
+    pub drain: Duration,
+}
+
+/// Claims free runs and executes them. Any number of workers, on any machines, may share one store.
+#[derive(Debug)]
+pub struct Worker<S> {
+    host: Arc<Host<S>>,
+    options: WorkerOptions,
+    live: Arc<AtomicUsize>,
+}
+
+struct Crew {
+    tasks: JoinSet<RunId>,
+    wishes: BTreeMap<RunId, watch::Sender<Wish>>,
+}
+
+impl<S: Store> Worker<S> {
+    pub fn new(host: Arc<Host<S>>, options: WorkerOptions) -> Worker<S> {
+        Worker { host, options, live: Arc::new(AtomicUsize::new(0)) }
+    }
+
+    /// Runs under way, as it changes.
+    pub fn live(&self) -> Arc<AtomicUsize> {
+        self.live.clone()
+    }
+
+    /// Works until `stop` is true. Then nothing new starts, calls under way are awaited and recorded as long as the options
+    /// allow, and every run is given back for another worker to take up.
+    pub async fn work(&self, mut stop: watch::Receiver<bool>) {
+        let mut crew = Crew { tasks: JoinSet::new(), wishes: BTreeMap::new() };
+        while !*stop.borrow_and_update() {
+            let more = self.claim(&mut crew).await;
+            self.live.store(crew.tasks.len(), Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                // An error says that nobody can tell it to stop any more.
+                changed = stop.changed() => if changed.is_err() { break },
+                Some(ended) = crew.tasks.join_next() => crew.forget(ended.ok()),
+                () = self.host.store.news(LOOK_EVERY), if !more => {}
+                () = tokio::task::yield_now(), if more => {}
+            }
+            while let Some(ended) = crew.tasks.try_join_next() {
+                crew.forget(ended.ok());
+            }
+        }
+        self.drain(crew).await;
+        self.live.store(0, Ordering::Relaxed);
+    }
+
+    /// Claims what there is room for. True: there may be more.
+    async fn claim(&self, crew: &mut Crew) -> bool {
+        let room = self.options.runs_max.saturating_sub(crew.tasks.len()).min(CLAIM_MAX);
+        if room == 0 {
+            return false;
+        }
+        let leases = match self.host.store.claim_free(&self.host.process, u32::try_from(room).unwrap_or(u32::MAX)).await {
+            Ok(leases) => leases,
+            Err(error) => {
+                tracing::warn!(%error, "no runs can be claimed");
+                return false;
+            }
+        };
+        let more = leases.len() == room;
+        for lease in leases {
+            let (wish, wished) = watch::channel(Wish::GoOn);
+            crew.wishes.insert(lease.run.clone(), wish);
+            crew.tasks.spawn(execute(self.host.clone(), lease, wished));
+        }
+        more
+    }
+
+    async fn drain(&self, mut crew: Crew) {
+        for wish in crew.wishes.values() {
+            wish.send_replace(Wish::HandOver);
+        }
+        let everybody = async { while crew.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.options.drain, everybody).await.is_err() {
+            // Their leases run out; what was under way counts as unknown, as if this process had died.
+            tracing::warn!(runs = crew.tasks.len(), "calls under way took longer than the drain time");
+            crew.tasks.shutdown().await;
+        }
+    }
+}
+
+impl Crew {
+    fn forget(&mut self, run: Option<RunId>) {
+        if let Some(run) = run {
+            self.wishes.remove(&run);
+        }
+    }
+}
+
+async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, mut wished: watch::Receiver<Wish>) -> RunId {
+    let run = lease.run.clone();
+    let ended = async {
+        let live: Live = host.take_up(lease.clone(), Approvals::Wait, None).await?;
+        tracing::info!(%run, "run taken up");
+        let abort = live.end.abort_handle();
+        // Dropped with this task, the run's own task ends too.
+        let _guard = AbortOnDrop(abort);
+        let mut end = live.end;
+        loop {
+            tokio::select! {
+                ended = &mut end => break ended.unwrap_or(Err(HostError::Stranded)),
+                Ok(()) = wished.changed() => { live.wish.send_replace(*wished.borrow()); }
+            }
+        }
+    };
+    tell(&run, ended.await);
+    run
+}
+
+/// After an error the lease is left to run out: whoever takes the run up next does so a while later, and not at once again.
+fn tell(run: &RunId, ended: Result<RunEnd, HostError>) {
+    match ended {
+        Ok(end) if end.status == RunStatus::Running => tracing::info!(%run, "run handed over"),
+        Ok(end) => tracing::info!(%run, status = end.status.name(), "run ended"),
+        Err(error) => tracing::error!(%run, %error, "run left"),
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,1 @@
+UPDATE usage_alerts SET delivered_at = clock_us() WHERE alert_id = $1 AND delivered_at IS NULL

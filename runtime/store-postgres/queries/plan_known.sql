@@ -1,0 +1,1 @@
+SELECT count(*) AS "known!" FROM plans WHERE plan_id = $1

@@ -1,0 +1,283 @@
+//! Many runs' transitions in one transaction: read how the runs stand, judge each transition, fold the accepted ones, and
+//! write each table with one statement. Nothing is locked while reading: the runs' rows are changed only if they still
+//! stand as they were read, or the group is done again.
+
+use crate::budgets::BudgetWriter;
+use crate::columns::{column, texts};
+use crate::faults::Place;
+use crate::writes;
+use pmflow_engine::{RunId, RunStatus, Write};
+use pmflow_ledger::Account;
+use pmflow_store::tables::decode;
+use pmflow_store::tables::fold::{Accepted, Changes, ExistingInstances, Head, runs_changed};
+use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
+use pmflow_store::tables::rows::{InstanceKey, RunChange, RunInsertion};
+use pmflow_store::{Conflict, NewRun, StoreError};
+use sqlx::{PgConnection, query_file, query_file_scalar};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a group's statements came to, before their commit.
+pub(crate) enum Applied {
+    /// `transaction`: under which the server knows what became of it; none when nothing was written.
+    Written { verdicts: Vec<Verdict>, transaction: Option<i64> },
+    /// A run moved on between reading and writing.
+    Overtaken,
+}
+
+pub(crate) struct Applier<'c> {
+    pub connection: &'c mut PgConnection,
+    pub place: &'c Place,
+    pub lease_us: i64,
+    /// Plans that are known to be stored; plans are never deleted.
+    pub plans: &'c mut BTreeSet<String>,
+}
+
+impl Applier<'_> {
+    /// Verdicts stand in the order of the steps.
+    pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Applied, StoreError> {
+        let mut heads = self.heads(steps).await?;
+        let bases = heads.iter().map(|(run, head)| (*run, head.sequence)).collect();
+        let mut transaction = self.begin_runs(steps, &mut heads).await?;
+        let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads)).collect();
+        let accepted: Vec<Option<Accepted<'_>>> =
+            steps.iter().zip(&judged).map(|(step, judged)| step.accepted(judged, &heads)).collect();
+        let existing = self.existing(&accepted).await?;
+
+        let mut changes = Changes::default();
+        let mut verdicts = Vec::with_capacity(steps.len());
+        for ((step, judged), accepted) in steps.iter().zip(judged).zip(&accepted) {
+            let refused = match accepted {
+                Some(accepted) => changes.add(accepted, &existing)?,
+                None => Vec::new(),
+            };
+            verdicts.push(step.verdict(judged, refused));
+        }
+        match self.change_runs(&heads, &bases).await? {
+            Changed::All(by) => transaction = by.or(transaction),
+            Changed::Fewer => return Ok(Applied::Overtaken),
+        }
+        writes::write(self.connection, self.place, &changes).await?;
+        self.close_shares(&heads).await?;
+        Ok(Applied::Written { verdicts, transaction })
+    }
+
+    /// Of the runs that go on.
+    async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
+        let goes_on = |step: &Step<'w>| matches!(step, Step::Next(_)).then(|| step.run()).flatten();
+        let runs: BTreeSet<&'w RunId> = steps.iter().filter_map(goes_on).collect();
+        let mut heads = Heads::new();
+        if runs.is_empty() {
+            return Ok(heads);
+        }
+        let given: Vec<&str> = runs.iter().map(|run| &*run.0).collect();
+        let rows = query_file!("queries/fences.sql", texts(&given, |run| run) as _).fetch_all(&mut *self.connection).await;
+        for row in rows.map_err(|error| self.place.error(error))? {
+            let Some(run) = runs.get(&RunId(row.run_id.into())) else { continue };
+            let head = Head {
+                execution: row.execution_id,
+                epoch: decode::unsigned(row.lease_epoch),
+                sequence: decode::unsigned(row.sequence),
+                status: decode::run_status(&row.status).map_err(|detail| self.place.unreadable(detail))?,
+                root_path: row.root_path,
+                flow: row.flow,
+                plan: row.plan_id,
+                simulated: row.simulated,
+                beginning: None,
+                first: None,
+                last: None,
+            };
+            heads.insert(run, head);
+        }
+        Ok(heads)
+    }
+
+    /// Inserts the runs that begin. One whose id is taken gets no head.
+    async fn begin_runs<'w>(&mut self, steps: &[Step<'w>], heads: &mut Heads<'w>) -> Result<Option<i64>, StoreError> {
+        let mut new = BTreeMap::new();
+        for step in steps {
+            if let Step::New(begun) = step {
+                self.require_plan(begun).await?;
+                if let Some(row) = first_row(&begun.writes).filter(|row| !heads.contains_key(&row.id)) {
+                    new.entry(&row.id).or_insert_with(|| beginning(begun, row, 0));
+                }
+            }
+        }
+        if new.is_empty() {
+            return Ok(None);
+        }
+        let insertions: Vec<RunInsertion<'_>> = pmflow_store::tables::fold::runs_made(new.values())?;
+        let inserted = self.insert_runs(&insertions).await?;
+        let numbers: BTreeMap<&str, i64> = inserted.iter().map(|(run, number, _)| (run.as_str(), *number)).collect();
+        for (run, head) in new {
+            if let Some(execution) = numbers.get(&*run.0) {
+                heads.insert(run, Head { execution: *execution, ..head });
+            }
+        }
+        Ok(inserted.first().map(|(_, _, transaction)| *transaction))
+    }
+
+    /// Runs that ended, or stand still, give back what they had drawn from shared budgets. Last, for accounts are shared.
+    async fn close_shares(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
+        let still = heads.values().filter(|head| head.beginning.is_none());
+        let still = still.filter_map(|head| head.last.map(|row| (head.execution, row)));
+        let still: Vec<(i64, &Account)> =
+            still.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account)).collect();
+        if still.is_empty() {
+            return Ok(());
+        }
+        BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
+    }
+
+    async fn insert_runs(&mut self, rows: &[RunInsertion<'_>]) -> Result<Vec<(String, i64, i64)>, StoreError> {
+        let inserted = query_file!(
+            "queries/runs_insert.sql",
+            self.lease_us,
+            column(rows, |row| row.run_id) as _,
+            column(rows, |row| row.plan_id) as _,
+            column(rows, |row| row.flow) as _,
+            texts(rows, |row| row.root_path) as _,
+            column(rows, |row| row.simulated) as _,
+            column(rows, |row| row.started_by) as _,
+            column(rows, |row| row.setup) as _,
+            column(rows, |row| row.input.as_str()) as _,
+            column(rows, |row| row.created_at) as _,
+            column(rows, |row| row.lease_process) as _,
+            column(rows, |row| row.lease_host) as _,
+            column(rows, |row| i64::from(row.lease_number)) as _,
+            column(rows, |row| row.change.status) as _,
+            column(rows, |row| row.change.sequence) as _,
+            column(rows, |row| row.change.changed_at) as _,
+            column(rows, |row| row.change.ended_at) as _,
+            column(rows, |row| row.change.failure.as_deref()) as _,
+            column(rows, |row| row.change.state) as _,
+            column(rows, |row| row.change.limit_pico) as _,
+            column(rows, |row| row.change.held_pico) as _,
+            column(rows, |row| row.change.settled_pico) as _,
+            column(rows, |row| row.change.unknown_pico) as _,
+            column(rows, |row| row.change.breaches) as _,
+            column(rows, |row| row.change.items_started) as _,
+            column(rows, |row| row.change.items_done) as _,
+            column(rows, |row| row.change.items_failed) as _,
+            column(rows, |row| row.change.rows_read) as _,
+            column(rows, |row| row.change.outputs) as _,
+            column(rows, |row| row.change.model_calls) as _,
+            column(rows, |row| row.change.cache_hits) as _,
+            column(rows, |row| row.change.input_tokens) as _,
+            column(rows, |row| row.change.output_tokens) as _,
+        )
+        .fetch_all(&mut *self.connection)
+        .await;
+        let inserted = inserted.map_err(|error| self.place.error(error))?;
+        Ok(inserted.into_iter().map(|row| (row.run_id, row.execution_id, row.transaction)).collect())
+    }
+
+    async fn require_plan(&mut self, new: &NewRun) -> Result<(), StoreError> {
+        let Some(Write::PutRun(row)) = new.writes.first() else { return Ok(()) };
+        if self.plans.contains(&row.plan.0) {
+            return Ok(());
+        }
+        let known = query_file_scalar!("queries/plan_known.sql", row.plan.0).fetch_one(&mut *self.connection).await;
+        if known.map_err(|error| self.place.error(error))? == 0 {
+            return Err(StoreError::NoSuchPlan { plan: row.plan.0.clone(), place: self.place.address.clone() });
+        }
+        self.plans.insert(row.plan.0.clone());
+        Ok(())
+    }
+
+    async fn existing(&mut self, accepted: &[Option<Accepted<'_>>]) -> Result<ExistingInstances, StoreError> {
+        let mut keys = Vec::new();
+        for accepted in accepted.iter().flatten().filter(|accepted| accepted.head.beginning.is_none()) {
+            let key = |path| InstanceKey { execution_id: accepted.head.execution, path };
+            keys.extend(accepted.writes.iter().filter_map(inserted_path).map(key));
+        }
+        if keys.is_empty() {
+            return Ok(ExistingInstances::new());
+        }
+        let rows = query_file!(
+            "queries/instances_existing.sql",
+            column(&keys, |key| key.execution_id) as _,
+            texts(&keys, |key| key.path) as _
+        );
+        let rows = rows.fetch_all(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
+        Ok(rows.into_iter().map(|row| (row.execution_id, crate::text::read(row.path))).collect())
+    }
+
+    async fn change_runs(&mut self, heads: &Heads<'_>, bases: &BTreeMap<&RunId, u64>) -> Result<Changed, StoreError> {
+        let mut changed: Vec<(&Head<'_>, i64)> = heads
+            .iter()
+            .map(|(run, head)| (head, bases.get(run).copied().or(head.first.map(|first| first.sequence)).unwrap_or(0)))
+            .map(|(head, base)| (head, pmflow_store::tables::rows::count(base)))
+            .collect();
+        // The order in which every statement locks the rows of several runs.
+        changed.sort_by_key(|(head, _)| head.execution);
+        let mut rows: Vec<(RunChange<'_>, i64, i64)> = Vec::with_capacity(changed.len());
+        for (head, base) in changed {
+            let epoch = pmflow_store::tables::rows::count(head.epoch);
+            rows.extend(runs_changed([head])?.into_iter().map(|change| (change, epoch, base)));
+        }
+        if rows.is_empty() {
+            return Ok(Changed::All(None));
+        }
+        let rows = rows.as_slice();
+        let done = query_file!(
+            "queries/runs_update.sql",
+            column(rows, |row| row.0.execution_id) as _,
+            column(rows, |row| row.1) as _,
+            column(rows, |row| row.2) as _,
+            column(rows, |row| row.0.status) as _,
+            column(rows, |row| row.0.sequence) as _,
+            column(rows, |row| row.0.changed_at) as _,
+            column(rows, |row| row.0.ended_at) as _,
+            column(rows, |row| row.0.failure.as_deref()) as _,
+            column(rows, |row| row.0.state) as _,
+            column(rows, |row| row.0.limit_pico) as _,
+            column(rows, |row| row.0.held_pico) as _,
+            column(rows, |row| row.0.settled_pico) as _,
+            column(rows, |row| row.0.unknown_pico) as _,
+            column(rows, |row| row.0.breaches) as _,
+            column(rows, |row| row.0.items_started) as _,
+            column(rows, |row| row.0.items_done) as _,
+            column(rows, |row| row.0.items_failed) as _,
+            column(rows, |row| row.0.rows_read) as _,
+            column(rows, |row| row.0.outputs) as _,
+            column(rows, |row| row.0.model_calls) as _,
+            column(rows, |row| row.0.cache_hits) as _,
+            column(rows, |row| row.0.input_tokens) as _,
+            column(rows, |row| row.0.output_tokens) as _,
+        )
+        .fetch_one(&mut *self.connection)
+        .await
+        .map_err(|error| self.place.error(error))?;
+        let all = usize::try_from(done.changed).is_ok_and(|changed| changed == rows.len());
+        Ok(if all { Changed::All(Some(done.transaction)) } else { Changed::Fewer })
+    }
+}
+
+enum Changed {
+    All(Option<i64>),
+    Fewer,
+}
+
+fn judge<'w>(step: &Step<'w>, heads: &mut Heads<'w>) -> Judged {
+    match step {
+        Step::New(new) => {
+            let is_this = |row: &pmflow_engine::RunRow| {
+                let head = heads.get(&row.id);
+                head.and_then(|head| head.first).is_some_and(|first| std::ptr::eq(first, row))
+            };
+            match first_row(&new.writes) {
+                None => Judged::Conflict(Conflict::Shape { run: RunId("".into()) }),
+                Some(row) if is_this(row) => Judged::Accepted,
+                Some(_) => Judged::Exists,
+            }
+        }
+        Step::Next(next) => judge_next(next, heads).map_or_else(Judged::Conflict, |()| Judged::Accepted),
+    }
+}
+
+fn inserted_path(write: &Write) -> Option<&str> {
+    match write {
+        Write::InsertInstance(row) => Some(row.path.as_str()),
+        _ => None,
+    }
+}

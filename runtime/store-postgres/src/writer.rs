@@ -1,0 +1,293 @@
+//! Group commit: what many callers want written goes in one transaction, for the disk's commit rate is the limit. While
+//! one group is on its way to the disk, the next one gathers and another connection writes it.
+
+use crate::apply::{Applied, Applier};
+use crate::faults::Place;
+use crate::open::PostgresOptions;
+use crate::patience::{Patience, may_pass};
+use pmflow_store::tables::judge::{Step, Verdict};
+use pmflow_store::{Committed, Created, NewRun, RunCommit, StoreError};
+use sqlx::{ConnectOptions, Connection, PgConnection, query_file_scalar};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Jobs in one transaction, at most: bounds its memory and the time until its first answer.
+const GROUP_MAX: usize = 1024;
+/// Jobs that wait for a group, at most; callers beyond wait their turn.
+const WAITING_MAX: usize = 4096;
+/// How often a group is done again because a run moved on in between; each time another process wrote that run.
+const OVERTAKEN_MAX: u32 = 20;
+
+/// What a caller wants written.
+pub(crate) enum Work {
+    Create(NewRun),
+    Commit(Vec<RunCommit>),
+}
+
+/// What came of it; each kind of work has one of these.
+pub(crate) enum Outcome {
+    Created(Created),
+    Committed(Vec<Committed>),
+}
+
+struct Job {
+    work: Work,
+    reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// The way to the writers.
+#[derive(Clone)]
+pub(crate) struct WriterHandle {
+    jobs: mpsc::Sender<Job>,
+    place: Place,
+}
+
+impl WriterHandle {
+    pub fn start(options: &PostgresOptions) -> WriterHandle {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let place = options.place();
+        for _ in 0..options.writers.max(1) {
+            let options = options.clone();
+            let writer = Writer { options, place: place.clone(), connection: None, plans: BTreeSet::new() };
+            tokio::spawn(writer.run(waiting.clone()));
+        }
+        WriterHandle { jobs, place }
+    }
+
+    pub async fn write(&self, work: Work) -> Result<Outcome, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || StoreError::Closed { place: self.place.address.clone() };
+        self.jobs.send(Job { work, reply }).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+struct Writer {
+    options: PostgresOptions,
+    place: Place,
+    /// None after an error: whatever was half done goes with the connection, and the next group opens a new one.
+    connection: Option<PgConnection>,
+    plans: BTreeSet<String>,
+}
+
+/// How far a group came.
+enum Attempt {
+    Done(Vec<Verdict>),
+    /// Nothing of it is stored.
+    Overtaken,
+    /// The connection was lost while this transaction committed; the verdicts count if it did.
+    Unknown(i64, Vec<Verdict>),
+}
+
+impl Writer {
+    async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
+        while let Some(group) = gathered(&waiting).await {
+            self.settle(group).await;
+        }
+        if let Some(connection) = self.connection.take() {
+            // The server notices either way.
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn settle(&mut self, group: Vec<Job>) {
+        let (works, replies): (Vec<Work>, Vec<_>) = group.into_iter().map(|job| (job.work, job.reply)).unzip();
+        match self.store(&works).await {
+            Ok(outcomes) => {
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                    let _ = reply.send(Ok(outcome));
+                }
+            }
+            Err(error) if works.len() > 1 && is_of_one_job(&error) => {
+                for (work, reply) in works.iter().zip(replies) {
+                    let outcome = self.store(std::slice::from_ref(work)).await.and_then(|outcomes| {
+                        outcomes.into_iter().next().ok_or_else(|| StoreError::Closed { place: self.place.address.clone() })
+                    });
+                    let _ = reply.send(outcome.map_err(|error| named(error, work)));
+                }
+            }
+            Err(error) => {
+                for (work, reply) in works.iter().zip(replies) {
+                    let _ = reply.send(Err(named(error.clone(), work)));
+                }
+            }
+        }
+    }
+
+    /// All of it or, on an error, nothing. Waits for a server that is away, as long as the options say.
+    async fn store(&mut self, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
+        let steps = steps(works);
+        let mut patience = Patience::of(self.options.patience);
+        let mut overtaken = 0;
+        loop {
+            match self.attempt(&steps).await {
+                Ok(Attempt::Done(verdicts)) => return Ok(outcomes_of(works, verdicts)),
+                Ok(Attempt::Overtaken) if overtaken < OVERTAKEN_MAX => overtaken += 1,
+                Ok(Attempt::Overtaken) => {
+                    return Err(StoreError::Locked { place: self.place.address.clone(), waited: self.place.lock_wait });
+                }
+                Ok(Attempt::Unknown(transaction, verdicts)) => {
+                    if self.is_committed(transaction, &mut patience).await? {
+                        return Ok(outcomes_of(works, verdicts));
+                    }
+                }
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, steps: &[Step<'_>]) -> Result<Attempt, StoreError> {
+        let limit = self.options.answer_max;
+        let mut connection = self.connected().await?;
+        let attempt = tokio::time::timeout(limit, self.within_transaction(&mut connection, steps)).await;
+        let attempt = attempt.unwrap_or_else(|_| Err(self.place.slow(limit)));
+        if let Ok(Attempt::Done(_) | Attempt::Overtaken) = &attempt {
+            self.connection = Some(connection);
+        } else {
+            self.plans.clear();
+        }
+        attempt
+    }
+
+    async fn connected(&mut self) -> Result<PgConnection, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let limit = self.options.answer_max;
+        match tokio::time::timeout(limit, self.options.connect().connect()).await {
+            Ok(connected) => connected.map_err(|error| self.place.error(error)),
+            Err(_) => Err(self.place.slow(limit)),
+        }
+    }
+
+    async fn within_transaction(&mut self, connection: &mut PgConnection, steps: &[Step<'_>]) -> Result<Attempt, StoreError> {
+        let place = self.place.clone();
+        let lease_us = self.options.lease_us();
+        let mut transaction = connection.begin().await.map_err(|error| place.error(error))?;
+        let mut applier = Applier { connection: &mut transaction, place: &place, lease_us, plans: &mut self.plans };
+        let (verdicts, number) = match applier.apply(steps).await? {
+            Applied::Written { verdicts, transaction: number } => (verdicts, number),
+            Applied::Overtaken => {
+                transaction.rollback().await.map_err(|error| place.error(error))?;
+                return Ok(Attempt::Overtaken);
+            }
+        };
+        let committed = tokio::time::timeout(self.options.answer_max / 2, transaction.commit()).await;
+        let error = match committed {
+            Ok(Ok(())) => return Ok(Attempt::Done(verdicts)),
+            Ok(Err(error)) => place.error(error),
+            Err(_) => place.slow(self.options.answer_max / 2),
+        };
+        match number {
+            Some(number) if may_pass(&error) => Ok(Attempt::Unknown(number, verdicts)),
+            _ => Err(error),
+        }
+    }
+}
+
+impl Writer {
+    /// What became of a transaction whose commit was not answered. False: it was rolled back, and is to be done again.
+    async fn is_committed(&mut self, transaction: i64, patience: &mut Patience) -> Result<bool, StoreError> {
+        loop {
+            match self.status_of(transaction).await {
+                Ok(Some(status)) if status == "committed" => return Ok(true),
+                Ok(Some(status)) if status == "aborted" => return Ok(false),
+                // Its connection was cut, and the server has not noticed yet.
+                Ok(Some(_)) => patience.wait(self.place.slow(Duration::ZERO)).await?,
+                Ok(None) => {
+                    let detail = "it has forgotten what became of a transaction".to_owned();
+                    return Err(StoreError::Other { place: self.place.address.clone(), detail });
+                }
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    async fn status_of(&mut self, transaction: i64) -> Result<Option<String>, StoreError> {
+        let limit = self.options.answer_max;
+        let mut connection = self.connected().await?;
+        let asked = query_file_scalar!("queries/transaction_status.sql", transaction).fetch_one(&mut connection);
+        let status = match tokio::time::timeout(limit, asked).await {
+            Ok(status) => status.map_err(|error| self.place.error(error))?,
+            Err(_) => return Err(self.place.slow(limit)),
+        };
+        self.connection = Some(connection);
+        Ok(status)
+    }
+}
+
+/// The next group; none once nobody can want anything written any more.
+async fn gathered(waiting: &Mutex<mpsc::Receiver<Job>>) -> Option<Vec<Job>> {
+    let mut waiting = waiting.lock().await;
+    let mut group = vec![waiting.recv().await?];
+    // Callers whom the last group has just answered get to queue up before this one starts.
+    tokio::task::yield_now().await;
+    while group.len() < GROUP_MAX
+        && let Ok(job) = waiting.try_recv()
+    {
+        group.push(job);
+    }
+    Some(group)
+}
+
+/// Whether the fault may lie in what one caller sent rather than in the database.
+fn is_of_one_job(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Other { .. }
+            | StoreError::OutOfRange { .. }
+            | StoreError::RecordedBefore { .. }
+            | StoreError::NoSuchPlan { .. }
+            | StoreError::NoSuchRun { .. }
+            | StoreError::Unreadable { .. }
+    )
+}
+
+/// The runs of the one piece of work that an error is about.
+fn named(error: StoreError, work: &Work) -> StoreError {
+    match error {
+        StoreError::RecordedBefore { detail, .. } => {
+            let runs: BTreeSet<&str> =
+                steps(std::slice::from_ref(work)).iter().filter_map(Step::run).map(|run| &*run.0).collect();
+            StoreError::RecordedBefore { run: runs.into_iter().collect::<Vec<_>>().join("`, `"), detail }
+        }
+        other => other,
+    }
+}
+
+fn steps(works: &[Work]) -> Vec<Step<'_>> {
+    let mut steps = Vec::new();
+    for work in works {
+        match work {
+            Work::Create(new) => steps.push(Step::New(new)),
+            Work::Commit(batch) => steps.extend(batch.iter().map(Step::Next)),
+        }
+    }
+    steps
+}
+
+/// Gives each piece of work the verdicts on its own steps.
+fn outcomes_of(works: &[Work], verdicts: Vec<Verdict>) -> Vec<Outcome> {
+    let mut verdicts = verdicts.into_iter();
+    let mut outcomes = Vec::with_capacity(works.len());
+    for work in works {
+        match work {
+            Work::Create(_) => {
+                if let Some(Verdict::Created(created)) = verdicts.next() {
+                    outcomes.push(Outcome::Created(created));
+                }
+            }
+            Work::Commit(batch) => {
+                let own = verdicts.by_ref().take(batch.len()).filter_map(|verdict| match verdict {
+                    Verdict::Committed(committed) => Some(committed),
+                    Verdict::Created(_) => None,
+                });
+                outcomes.push(Outcome::Committed(own.collect()));
+            }
+        }
+    }
+    outcomes
+}

@@ -1,0 +1,42 @@
+//! Connections that are cut in the middle of anything, a commit above all: what was answered is stored, once.
+
+use crate::migrated;
+use pmflow_engine::{RunId, Write};
+use pmflow_store::conformance::samples::{new_run, output, plan, root, step, transition};
+use pmflow_store::{Committed, Created, OutputFilter, Store};
+use pmflow_store_postgres::cluster::{Cuts, Proxy};
+use pmflow_store_postgres::{PostgresOptions, PostgresStore};
+
+const RUNS: usize = 24;
+const TRANSITIONS: u64 = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
+    let database = migrated().await;
+    // Every seventh commit loses its question, and every fifth its answer.
+    let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
+    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
+    store.put_plan(plan()).await.unwrap();
+    let runs: Vec<_> = (0..RUNS).map(|number| tokio::spawn(written(store.clone(), format!("r{number:02}")))).collect();
+    for run in runs {
+        let run = run.await.unwrap();
+        assert_eq!(store.run(&run).await.unwrap().sequence, TRANSITIONS);
+        assert_eq!(store.steps(&run, false, None, 100).await.unwrap().len() as u64, TRANSITIONS - 1);
+        let outputs = OutputFilter { run: Some(run), ..OutputFilter::default() };
+        assert_eq!(store.outputs(&outputs, None, 100).await.unwrap().len() as u64, TRANSITIONS - 1);
+    }
+    assert!(proxy.cuts() > 5, "there were only {} cuts", proxy.cuts());
+}
+
+async fn written(store: PostgresStore, run: String) -> RunId {
+    let Ok(Created::Run { lease, .. }) = store.create(new_run(&run)).await else { panic!("{run} was not created") };
+    for sequence in 2..=TRANSITIONS {
+        let writes = vec![
+            Write::RecordStep(step(&root(), "fit", sequence as u32)),
+            Write::Output(output(&root(), &format!("{sequence:04}"), &["tag"], 1)),
+        ];
+        let answer = store.commit(vec![transition(&lease, sequence, writes)]).await.unwrap();
+        assert_eq!(answer, vec![Committed::Stored { refused: vec![] }], "{run} {sequence}");
+    }
+    lease.run
+}

@@ -1,0 +1,10 @@
+//! What stores on SQL databases have in common: judging transitions and folding many of them into rows for each table.
+//! Their statements, connections and migrations are their own.
+
+pub mod decode;
+pub mod fold;
+mod history;
+pub mod judge;
+pub mod rows;
+
+pub use history::HistoryAddition;
