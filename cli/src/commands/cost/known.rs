@@ -3,7 +3,7 @@
 use super::Arguments;
 use crate::exit::{Failed, Result};
 use crate::loading::{Known, Loaded};
-use crate::store::{block_on, failed, open_existing};
+use crate::store::{AnyStore, block_on, failed, open_existing};
 use pmflow_compiler::World as _;
 use pmflow_compiler::cost::history::{AttemptSeen, RunSeen, Seen};
 use pmflow_compiler::cost::{Expectations, History};
@@ -12,7 +12,6 @@ use pmflow_engine::RunStatus;
 use pmflow_plan::schema::{Types, convert_text};
 use pmflow_plan::{Plan, Value};
 use pmflow_store::{RunFilter, RunSummary, StepCursor, Store as _, StoredStep};
-use pmflow_store_sqlite::SqliteStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -107,7 +106,7 @@ const PAGE: u32 = 2_000;
 
 /// None: there is no run to learn from, which is said.
 fn history(loaded: &Loaded, plan: &Plan, expectations: &mut Expectations) -> Result<Option<Seen>> {
-    if !loaded.project.store_path().exists() {
+    if crate::store::missing(&loaded.project).is_some() {
         return Ok(Some(Seen::default()));
     }
     let runs = block_on(async {
@@ -124,7 +123,7 @@ fn history(loaded: &Loaded, plan: &Plan, expectations: &mut Expectations) -> Res
     Ok(Some(History { runs }.learn(plan, loaded.world.today(), expectations)))
 }
 
-async fn one_run(store: &SqliteStore, run: &RunSummary, plan: &Plan) -> Result<RunSeen> {
+async fn one_run(store: &AnyStore, run: &RunSummary, plan: &Plan) -> Result<RunSeen> {
     let stored = store.plan(&run.plan).await.map_err(failed)?;
     // A plan of another version cannot be compared, and then no prompt is taken to be the same.
     let same_prompts: BTreeSet<String> = match Plan::decode(&stored.bytes, None) {
