@@ -92,7 +92,7 @@ async fn chaos(arguments: &Arguments) -> Result<(), String> {
     let faults = Faults::start(arguments, cluster.clone(), workers.clone());
     leave_runs(store.clone(), arguments, &provider).await?;
     println!("{:>5} s: {} runs are left to the workers", started.elapsed().as_secs(), arguments.runs);
-    await_end(&address, arguments, started, &faults).await?;
+    await_end(&store, &address, arguments, started, &faults).await?;
     let faults = faults.stop().await?;
     workers.stop()?;
 
@@ -134,10 +134,17 @@ async fn leave_runs(store: PostgresStore, arguments: &Arguments, provider: &Prov
 }
 
 /// Every run must have ended within the time that its steps and a generous share of faults take.
-async fn await_end(address: &str, arguments: &Arguments, started: Instant, faults: &Faults) -> Result<(), String> {
+async fn await_end(
+    store: &PostgresStore,
+    address: &str,
+    arguments: &Arguments,
+    started: Instant,
+    faults: &Faults,
+) -> Result<(), String> {
     let deadline = Duration::from_secs(120 + u64::from(arguments.runs) / 4);
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        checks::raise_limits(store).await?;
         let open = checks::open_runs(address).await;
         if open == Some(0) && faults.restarts() >= arguments.restarts {
             return Ok(());

@@ -4,7 +4,22 @@ use std::process::Command;
 
 #[test]
 fn nothing_is_lost_or_done_twice() {
-    let words = ["--runs", "240", "--workers", "2", "--pause", "2..5", "--lease", "7", "--latency", "50..400", "--seed", "7", "--restarts", "3"];
+    let words = [
+        "--runs",
+        "240",
+        "--workers",
+        "2",
+        "--pause",
+        "2..5",
+        "--lease",
+        "7",
+        "--latency",
+        "50..400",
+        "--seed",
+        "7",
+        "--restarts",
+        "3",
+    ];
     let said = Command::new(env!("CARGO_BIN_EXE_chaos")).args(words).output().expect("the program can be started");
     let text = format!("{}\n{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     assert!(said.status.success(), "{text}");

@@ -3,9 +3,10 @@
 use pmflow_engine::{Gather, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor,
-    OutputFilter, Process, Renewal, Request, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError,
-    StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed,
+    Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal, Request,
+    RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
+    StoredStep, UsageRow,
 };
 use pmflow_store_postgres::PostgresStore;
 use pmflow_store_sqlite::SqliteStore;

@@ -1,18 +1,18 @@
 //! Shared budgets: what runs draw, what stands, what was spent.
 
-use pmflow_store::tables::decode::{self, Detail, money, small, unsigned};
 use crate::columns::column;
 use crate::faults::Place;
 use crate::text::stored;
-use pmflow_store::tables::rows::{count, entry_kind_name, json_text, pico};
 use pmflow_engine::{RunId, Time};
 use pmflow_ledger::shared::Share;
 use pmflow_ledger::{Account, Entry, EntryKind, LedgerError, Period};
 use pmflow_plan::Money;
 use pmflow_store::budget::{Books, BudgetShare, applicable};
+use pmflow_store::tables::decode::{self, Detail, money, small, unsigned};
+use pmflow_store::tables::rows::{count, entry_kind_name, json_text, pico};
 use pmflow_store::{BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError};
-use std::collections::BTreeSet;
 use sqlx::{PgConnection, PgPool, query_file, query_file_as, query_file_scalar};
+use std::collections::BTreeSet;
 
 /// The columns of an account.
 struct AccountColumns {
@@ -109,8 +109,7 @@ impl BudgetWriter<'_> {
         let mut accounts = self.locked(&budgets.into_iter().collect::<Vec<i64>>()).await?;
         let now = self.now().await?;
         for (execution, run) in runs {
-            let own: Vec<BudgetShare> =
-                shares.iter().filter(|(of, _)| of == execution).map(|(_, share)| share.clone()).collect();
+            let own: Vec<BudgetShare> = shares.iter().filter(|(of, _)| of == execution).map(|(_, share)| share.clone()).collect();
             if own.is_empty() {
                 continue;
             }
@@ -201,7 +200,8 @@ impl BudgetWriter<'_> {
     }
 
     async fn locked(&mut self, ids: &[i64]) -> Result<Vec<BudgetAccount>, StoreError> {
-        let rows = query_file_as!(AccountColumns, "queries/budget_accounts_locked.sql", ids).fetch_all(&mut *self.connection).await;
+        let rows =
+            query_file_as!(AccountColumns, "queries/budget_accounts_locked.sql", ids).fetch_all(&mut *self.connection).await;
         let rows = rows.map_err(|error| self.place.error(error))?;
         rows.into_iter().map(|row| row.account().map_err(|detail| self.place.unreadable(detail))).collect()
     }
@@ -212,7 +212,10 @@ impl BudgetWriter<'_> {
         let share = rows.map_err(|error| self.place.error(error))?.into_iter().map(|row| {
             let share = Share { held: money(row.held_pico), settled: money(row.settled_pico), unknown: money(row.unknown_pico) };
             let (settled, unknown) = (money(row.before_settled_pico), money(row.before_unknown_pico));
-            (row.execution_id, BudgetShare { account: row.budget_id, share, before: Share { held: Money::ZERO, settled, unknown } })
+            (
+                row.execution_id,
+                BudgetShare { account: row.budget_id, share, before: Share { held: Money::ZERO, settled, unknown } },
+            )
         });
         Ok(share.collect())
     }
@@ -220,7 +223,8 @@ impl BudgetWriter<'_> {
     /// Locked until the commit.
     async fn account(&mut self, key: &BudgetKey, start: &str) -> Result<Option<BudgetAccount>, StoreError> {
         let (scope, period) = (key.scope.name(), key.period.name());
-        let row = query_file_as!(AccountColumns, "queries/budget_account_locked.sql", key.name, scope, key.subject, period, start);
+        let row =
+            query_file_as!(AccountColumns, "queries/budget_account_locked.sql", key.name, scope, key.subject, period, start);
         let row = row.fetch_optional(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
         row.map(|row| row.account().map_err(|detail| self.place.unreadable(detail))).transpose()
     }

@@ -35,9 +35,10 @@ use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor,
-    OutputFilter, Process, Renewal, Request, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError,
-    StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed,
+    Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal, Request,
+    RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
+    StoredStep, UsageRow,
 };
 use sqlx::{PgPool, query_file, query_file_scalar};
 use std::time::Duration;
@@ -156,12 +157,21 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {
-        let once = || async { let mut writing = self.begin().await?; let drawn = self.writing(&mut writing).draw(&draw).await?; self.done(writing).await?; Ok(drawn) };
+        let once = || async {
+            let mut writing = self.begin().await?;
+            let drawn = self.writing(&mut writing).draw(&draw).await?;
+            self.done(writing).await?;
+            Ok(drawn)
+        };
         self.patiently(once).await
     }
 
     async fn set_budget(&self, limit: BudgetLimit, by: &str) -> Result<(), StoreError> {
-        let once = || async { let mut writing = self.begin().await?; self.writing(&mut writing).set(&limit, by).await?; self.done(writing).await };
+        let once = || async {
+            let mut writing = self.begin().await?;
+            self.writing(&mut writing).set(&limit, by).await?;
+            self.done(writing).await
+        };
         self.patiently(once).await
     }
 
@@ -176,7 +186,12 @@ impl Store for PostgresStore {
         limit: Money,
         by: &str,
     ) -> Result<Option<BudgetAccount>, StoreError> {
-        let once = || async { let mut writing = self.begin().await?; let raised = self.writing(&mut writing).raise(key, start, limit, by).await?; self.done(writing).await?; Ok(raised) };
+        let once = || async {
+            let mut writing = self.begin().await?;
+            let raised = self.writing(&mut writing).raise(key, start, limit, by).await?;
+            self.done(writing).await?;
+            Ok(raised)
+        };
         self.patiently(once).await
     }
 

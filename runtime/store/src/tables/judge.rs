@@ -74,7 +74,12 @@ pub fn beginning<'w>(new: &'w NewRun, row: &'w RunRow, execution: i64) -> Head<'
         flow: row.flow.clone(),
         plan: row.plan.0.clone(),
         simulated: new.simulated,
-        beginning: Some(Beginning { process: &new.process, simulated: new.simulated, started_by: &new.started_by, setup: &new.setup }),
+        beginning: Some(Beginning {
+            process: &new.process,
+            simulated: new.simulated,
+            started_by: &new.started_by,
+            setup: &new.setup,
+        }),
         first: Some(row),
         last: Some(row),
     }
