@@ -1,4 +1,5 @@
 -- `base` is the sequence that the group found: a run that moved on or was taken over since is not changed, and not counted.
+-- One that ended or stands still is held by nobody.
 WITH changed AS (
   UPDATE workflow_executions AS run
   SET status = given.status,
@@ -20,7 +21,12 @@ WITH changed AS (
     model_calls = given.model_calls,
     cache_hits = given.cache_hits,
     input_tokens = given.input_tokens,
-    output_tokens = given.output_tokens
+    output_tokens = given.output_tokens,
+    lease_process = CASE given.status WHEN 'running' THEN run.lease_process END,
+    lease_host = CASE given.status WHEN 'running' THEN run.lease_host END,
+    lease_number = CASE given.status WHEN 'running' THEN run.lease_number END,
+    lease_since = CASE given.status WHEN 'running' THEN run.lease_since END,
+    lease_until = CASE given.status WHEN 'running' THEN run.lease_until END
   FROM unnest(
   $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
   $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],

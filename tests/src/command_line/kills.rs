@@ -53,9 +53,10 @@ fn every_boundary(example: &str, file: &str, kept: Kept) {
         }
         assert_eq!(first.code, None, "{example} is killed at boundary {boundary}, not ended: {}", first.err);
         killed += 1;
-        // Killed before anything was committed, there is no run to resume: it is started anew.
+        // Killed before anything was committed, there is no run to resume: it is started anew. What may have been sent
+        // stays charged, so that the proven ceiling may not suffice for a second call.
         let resumed = match folder.pmflow("runs --format json").out.contains("\"running\"") {
-            true => run(&directory, &folder, &["run", "--resume", "last", "--approvals", "approve"], None),
+            true => run(&directory, &folder, &["run", "--resume", "last", "--approvals", "approve", "--max-cost", "1"], None),
             false => run(&directory, &folder, &words, None),
         };
         assert_eq!(resumed.code, Some(0), "{example} after boundary {boundary}:\n{}", resumed.err);

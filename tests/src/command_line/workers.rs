@@ -93,7 +93,7 @@ fn execute_what_was_left_to_them() {
     let (code, heard) = worker.ended();
     assert_eq!(code, Some(0), "{heard}");
     assert!(heard.contains("every run was given back"), "{heard}");
-    assert_eq!(outputs(&folder), outputs(&expected).repeat(2));
+    assert_eq!(outputs(&folder), outputs(&expected));
 }
 
 #[test]
@@ -119,9 +119,12 @@ fn take_over_from_one_that_was_killed_at_any_boundary() {
         expire_leases(&folder);
         // A call that may have been sent stays charged: the proven ceiling does not suffice for a second one.
         folder.execute("UPDATE workflow_executions SET limit_pico = 10 * limit_pico");
-        let mut second = Daemon::worker(&folder);
-        let ended = second.hear("run ended");
-        assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
+        // Killed behind its last commit, it leaves nothing to do.
+        if fine(&folder, "runs --format json").contains("\"running\"") {
+            let mut second = Daemon::worker(&folder);
+            let ended = second.hear("run ended");
+            assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
+        }
         assert_eq!(outputs(&folder), expected, "after boundary {boundary}");
         assert!(fine(&folder, "runs --format json").contains("\"held\": \"0\""));
     }
