@@ -26,7 +26,7 @@ pub fn with_problems(workspace: &mut Workspace, view: &View, file: FileId) -> Ve
 }
 
 fn diagnostic(workspace: &mut Workspace, view: &View, problem: &Problem) -> Diagnostic {
-    let severity = match (problem.severity(), view.levels.of(problem.code)) {
+    let severity = match (problem.severity(), view.project.levels.of(problem.code)) {
         (Severity::Error, _) | (_, Level::Deny) => DiagnosticSeverity::ERROR,
         (Severity::Warning, _) => DiagnosticSeverity::WARNING,
         (Severity::Hint, _) => DiagnosticSeverity::HINT,

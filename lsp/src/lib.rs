@@ -18,7 +18,7 @@ mod words;
 mod workspace;
 
 pub use protocol::{Fault, Server};
-pub use workspace::LevelsOf;
+pub use workspace::{Project, ProjectOf};
 
 use futures::channel::mpsc as channel;
 use service::{Inlet, Outlet};
@@ -28,12 +28,12 @@ use std::sync::mpsc;
 const STACK_BYTES: usize = 64 << 20;
 
 /// Serves one editor over standard input and output until it says `exit`. True: it said `shutdown` before.
-pub async fn serve(levels_of: LevelsOf) -> bool {
+pub async fn serve(project_of: ProjectOf) -> bool {
     let (jobs, inbox) = mpsc::channel();
     let (outgoing, requests) = channel::unbounded();
     let tell = Box::new(move |request| drop(outgoing.unbounded_send(request)));
     let session = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
-        let mut session = queue::Session::new(Server::new(levels_of, today()), tell);
+        let mut session = queue::Session::new(Server::new(project_of, today()), tell);
         session.work(&inbox);
         session.was_shut_down()
     });

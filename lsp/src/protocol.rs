@@ -4,7 +4,7 @@ use crate::diagnostics;
 use crate::features::*;
 use crate::positions::{Encoding, Lines};
 use crate::workspace::files::path_of;
-use crate::workspace::{LevelsOf, Workspace};
+use crate::workspace::{ProjectOf, Workspace};
 use pmflow_compiler::FileId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -130,9 +130,9 @@ where
 
 impl Server {
     /// `today` in days since 1970-01-01.
-    pub fn new(levels_of: LevelsOf, today: i32) -> Server {
+    pub fn new(project_of: ProjectOf, today: i32) -> Server {
         Server {
-            workspace: Workspace::new(levels_of, today),
+            workspace: Workspace::new(project_of, today),
             handlers: handlers(),
             state: State::New,
             messages: Vec::new(),

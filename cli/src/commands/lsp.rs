@@ -1,9 +1,8 @@
 use crate::exit::{Code, Result};
 use crate::loading::levels;
-use crate::project::{Project, SETTINGS_FILE};
+use crate::project::{LOCK_FILE, Project, SETTINGS_FILE};
 use crate::store::block_on;
-use pmflow_compiler::lints::Levels;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Serve an editor: the language server, over standard input and output
 #[derive(Debug, clap::Args)]
@@ -13,12 +12,16 @@ pub struct Arguments {}
 pub fn run() -> Result<Code> {
     block_on(async {
         // The protocol wants a failure when the editor left without saying so.
-        Ok(if pmflow_lsp::serve(levels_of).await { Code::Fine } else { Code::Problems })
+        Ok(if pmflow_lsp::serve(project_of).await { Code::Fine } else { Code::Problems })
     })
 }
 
-/// As `pmflow check` reads them; a settings file that cannot be read silences nothing.
-fn levels_of(folder: &Path) -> (Levels, Option<PathBuf>) {
-    let Ok(project) = Project::of(folder) else { return (Levels::default(), None) };
-    (levels(&project).unwrap_or_default(), Some(project.root.join(SETTINGS_FILE)))
+/// As the other commands read it; what cannot be read changes nothing.
+fn project_of(folder: &Path) -> pmflow_lsp::Project {
+    let Ok(project) = Project::of(folder) else { return pmflow_lsp::Project::default() };
+    pmflow_lsp::Project {
+        levels: levels(&project).unwrap_or_default(),
+        catalog: project.pinned_catalog().unwrap_or_default(),
+        files: vec![project.root.join(SETTINGS_FILE), project.root.join(LOCK_FILE)],
+    }
 }

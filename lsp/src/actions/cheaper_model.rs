@@ -2,7 +2,7 @@
 
 use super::{Asked, Offered};
 use pmflow_compiler::Span;
-use pmflow_compiler::cost::{Catalog, recommendations};
+use pmflow_compiler::cost::recommendations;
 use pmflow_compiler::syntax::ast::{ExprKind, ItemKind, ModelTarget, PromptItem, Term};
 use tower_lsp_server::ls_types::CodeActionKind;
 
@@ -11,7 +11,7 @@ pub fn switch(asked: &Asked<'_>) -> Vec<Offered> {
     let path = format!("prompt:{}", prompt.name.text);
     let mut offered: Vec<Offered> = Vec::new();
     for priced in asked.view.priced() {
-        let advice = recommendations(&priced.plan, &priced.estimate, Catalog::builtin(), asked.view.today);
+        let advice = recommendations(&priced.plan, &priced.estimate, asked.view.catalog(), asked.view.today);
         for advice in advice.iter().filter(|advice| advice.path == path) {
             // "`new/id` for `old/id` in `prompt`"
             let quoted: Vec<&str> = advice.what.split('`').collect();

@@ -6,7 +6,7 @@ use crate::workspace::view::Priced;
 use crate::workspace::{View, Workspace};
 use pmflow_compiler::FileId;
 use pmflow_compiler::cost::tokens::tokenizer;
-use pmflow_compiler::cost::{Catalog, recommendations, render};
+use pmflow_compiler::cost::{recommendations, render};
 use pmflow_compiler::emit::emit_prompt;
 use pmflow_plan::eval::{Context, Scope, render as render_template};
 use pmflow_plan::{Plan, Prompt, Role, Type, Value as PlanValue};
@@ -41,7 +41,7 @@ fn document(title: &str, content: String) -> Value {
 
 fn cost(view: &View, file: FileId, flow: &str) -> Answer<String> {
     let priced = priced(view, file, flow)?;
-    let advice = recommendations(&priced.plan, &priced.estimate, Catalog::builtin(), view.today);
+    let advice = recommendations(&priced.plan, &priced.estimate, view.catalog(), view.today);
     Ok(render::markdown(&priced.estimate, &advice, &priced.map))
 }
 

@@ -4,7 +4,6 @@ use super::hover::{card, price_line};
 use crate::syntax::{Around, Declaration, Kind, declarations, declared, headline, in_sight, item_name, module_name};
 use crate::words::{self, Word};
 use crate::workspace::{Place, View, Workspace};
-use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::syntax::ast::*;
 use pmflow_compiler::types::{Ty, prelude};
 use pmflow_compiler::{FileId, Span, stdlib};
@@ -122,7 +121,8 @@ impl<'a> Offers<'a> {
 
     /// Every model of the catalog with its price.
     pub fn model_ids(&mut self, written: &str) {
-        let catalog = Catalog::builtin();
+        let view = self.view.clone();
+        let catalog = view.catalog();
         let today = self.view.today;
         let ended = |entry: &pmflow_compiler::cost::catalog::Entry| entry.shutdown.is_some_and(|day| day.0 <= today);
         let entries = catalog.entries().filter(|(_, entry)| !ended(entry));

@@ -6,7 +6,7 @@ use crate::words;
 use crate::workspace::view::Priced;
 use crate::workspace::{Place, View, Workspace};
 use pmflow_compiler::Span;
-use pmflow_compiler::cost::{Catalog, Figure};
+use pmflow_compiler::cost::Figure;
 use pmflow_compiler::syntax::ast::{Expr, ExprKind, ItemKind, ModelTarget};
 use pmflow_plan::{Model, Money};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ fn at(place: &Place) -> Option<(Span, String)> {
     let tree = view.tree(place.file)?;
     let around = Around::place(tree, place.offset);
     if let Some((span, id)) = model_id(&around, place.offset) {
-        return Some((span, model_card(&id, view.today)?));
+        return Some((span, model_card(&id, view)?));
     }
     if let Some((definition, name)) = meaning(view, place.file, place.offset) {
         let found = declared(view, definition).map(|found| card(view, &found));
@@ -138,13 +138,13 @@ pub fn model_id(around: &Around<'_>, offset: u32) -> Option<(Span, String)> {
     Some((*span, template.as_constant()?.to_string())).filter(|_| in_model)
 }
 
-fn model_card(id: &str, today: i32) -> Option<String> {
-    let catalog = Catalog::builtin();
+fn model_card(id: &str, view: &View) -> Option<String> {
+    let catalog = view.catalog();
     let model = catalog.resolve(id).ok()?;
     let mut text = format!("**{id}**\n\n{}", price_line(&model));
     let _ = write!(text, "\n\nContext {} tokens, output {} tokens at most.", model.context_tokens_max, model.output_tokens_max);
     if let Some(end) = catalog.shutdown(id) {
-        let days = i64::from(end) - i64::from(today);
+        let days = i64::from(end) - i64::from(view.today);
         let _ = match days {
             ..=0 => write!(text, "\n\nIts provider has ended it."),
             _ => write!(text, "\n\nIts provider ends it in {days} days."),

@@ -314,7 +314,8 @@ impl<'a> Visitor<'a> for Words<'_> {
                 named.for_each(|name| self.put(name.span, SemanticTokenType::PARAMETER, 0));
             }
             ExprKind::EnumValue(name) => self.put(name.span, SemanticTokenType::ENUM_MEMBER, 0),
-            ExprKind::Name(_) => self.put(expr.span, SemanticTokenType::VARIABLE, 0),
+            // A lone word of a setting is a name too: `per run`.
+            ExprKind::Name(name) if !KEYWORDS.contains(&name.as_str()) => self.put(expr.span, SemanticTokenType::VARIABLE, 0),
             _ => {}
         }
     }

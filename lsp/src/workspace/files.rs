@@ -2,6 +2,8 @@
 //!
 //! Regular files only. A link is followed when it stays below the root that the file belongs to.
 
+use super::Project;
+use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::syntax::{Parsed, parse};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
@@ -224,20 +226,24 @@ pub struct Look<'a> {
     touched: RefCell<BTreeMap<PathBuf, Mark>>,
     /// Texts that stand in for what there is.
     pretended: BTreeMap<FileId, Arc<str>>,
+    project: Project,
     today: i32,
 }
 
 impl<'a> Look<'a> {
-    pub fn new(files: &'a Files, today: i32) -> Look<'a> {
-        Look { files, touched: RefCell::default(), pretended: BTreeMap::new(), today }
+    pub fn new(files: &'a Files, today: i32, project: Project) -> Look<'a> {
+        let look = Look { files, touched: RefCell::default(), pretended: BTreeMap::new(), project, today };
+        look.project.files.iter().for_each(|path| look.touch(path));
+        look
     }
 
     pub fn pretend(&mut self, file: FileId, text: Arc<str>) {
         self.pretended.insert(file, text);
     }
 
-    pub fn touched(self) -> BTreeMap<PathBuf, Mark> {
-        self.touched.into_inner()
+    /// What was touched, and the project that it was judged by.
+    pub fn finish(self) -> (BTreeMap<PathBuf, Mark>, Project) {
+        (self.touched.into_inner(), self.project)
     }
 
     pub fn touch(&self, path: &Path) {
@@ -289,6 +295,10 @@ impl World for Look<'_> {
 
     fn today(&self) -> i32 {
         self.today
+    }
+
+    fn catalog(&self) -> &Catalog {
+        self.project.catalog.as_ref().unwrap_or_else(|| Catalog::builtin())
     }
 }
 

@@ -6,10 +6,11 @@ pub mod view;
 use crate::positions::{Encoding, Lines};
 use crate::protocol::Fault;
 use files::{Files, Look};
+use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::lints::{Level, Levels};
 use pmflow_compiler::problems::Severity;
 use pmflow_compiler::types::check_project;
-use pmflow_compiler::{FileId, Span};
+use pmflow_compiler::{FileId, Problem, Span};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,8 +18,17 @@ use std::sync::Arc;
 use tower_lsp_server::ls_types::*;
 pub use view::View;
 
-/// What the project around a folder makes of each warning, and the settings file that says so.
-pub type LevelsOf = fn(&Path) -> (Levels, Option<PathBuf>);
+/// What the project around a folder says, as the command reads it.
+#[derive(Debug, Default)]
+pub struct Project {
+    pub levels: Levels,
+    /// Pinned prices; none: the built-in ones.
+    pub catalog: Option<Catalog>,
+    /// The files that say so, whether they are there or not.
+    pub files: Vec<PathBuf>,
+}
+
+pub type ProjectOf = fn(&Path) -> Project;
 
 /// Checked files that are kept besides the whole workspace.
 const VIEWS_MAX: usize = 16;
@@ -28,7 +38,7 @@ pub struct Workspace {
     pub files: Files,
     pub encoding: Encoding,
     pub client: ClientFacts,
-    levels_of: LevelsOf,
+    project_of: ProjectOf,
     today: i32,
     /// The newest last.
     views: Vec<(FileId, Rc<View>)>,
@@ -51,12 +61,12 @@ pub struct ClientFacts {
 
 impl Workspace {
     /// `today` in days since 1970-01-01.
-    pub fn new(levels_of: LevelsOf, today: i32) -> Workspace {
+    pub fn new(project_of: ProjectOf, today: i32) -> Workspace {
         Workspace {
             files: Files::default(),
             encoding: Encoding::default(),
             client: ClientFacts::default(),
-            levels_of,
+            project_of,
             today,
             views: Vec::new(),
             whole: None,
@@ -101,25 +111,31 @@ impl Workspace {
 
     /// As [`Workspace::whole`], as if these edits were made.
     pub fn whole_with(&self, edits: &BTreeMap<FileId, Vec<(Span, String)>>) -> View {
-        let mut look = Look::new(&self.files, self.today);
+        let roots = self.files.all();
+        let mut look = self.look(&roots);
         for (file, edits) in edits {
             let text = self.files.text(*file).unwrap_or_else(|_| "".into());
             look.pretend(*file, edited(&text, edits).into());
         }
-        self.check_with(look, &self.files.all())
+        self.check_with(look, &roots)
     }
 
     fn check(&self, roots: &[FileId]) -> View {
-        self.check_with(Look::new(&self.files, self.today), roots)
+        self.check_with(self.look(roots), roots)
+    }
+
+    fn look(&self, roots: &[FileId]) -> Look<'_> {
+        let first = roots.first().and_then(|file| self.files.path(*file)).filter(|path| path.is_absolute());
+        let project = first.and_then(|path| path.parent().map(self.project_of)).unwrap_or_default();
+        Look::new(&self.files, self.today, project)
     }
 
     fn check_with(&self, look: Look<'_>, roots: &[FileId]) -> View {
         let mut checked = check_project(&look, roots);
-        let folder = roots.first().and_then(|file| self.files.path(*file)).filter(|path| path.is_absolute());
-        let (levels, settings) = folder.and_then(|path| path.parent().map(self.levels_of)).unwrap_or_default();
-        settings.iter().for_each(|path| look.touch(path));
-        checked.problems.all.retain(|problem| problem.severity() == Severity::Error || levels.of(problem.code) != Level::Allow);
-        View::new(checked, levels, look.touched(), self.today)
+        let (touched, project) = look.finish();
+        let heard = |problem: &Problem| problem.severity() == Severity::Error || project.levels.of(problem.code) != Level::Allow;
+        checked.problems.all.retain(heard);
+        View::new(checked, project, touched, self.today)
     }
 
     fn is_fresh(&self, view: &View) -> bool {

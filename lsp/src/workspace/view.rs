@@ -1,9 +1,9 @@
 //! A checked project as the features ask for it.
 
+use super::Project;
 use super::files::Mark;
-use pmflow_compiler::cost::{Estimate, price};
+use pmflow_compiler::cost::{Catalog, Estimate, price_with};
 use pmflow_compiler::emit::emit;
-use pmflow_compiler::lints::Levels;
 use pmflow_compiler::syntax::ast;
 use pmflow_compiler::types::{Checked, CheckedFile, Reference, Ty, prelude};
 use pmflow_compiler::{FileId, Problem, Span, stdlib};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct View {
     pub checked: Checked,
-    pub levels: Levels,
+    pub project: Project,
     /// What it rests on.
     pub touched: BTreeMap<PathBuf, Mark>,
     pub today: i32,
@@ -34,9 +34,9 @@ pub struct Priced {
 }
 
 impl View {
-    pub fn new(checked: Checked, levels: Levels, touched: BTreeMap<PathBuf, Mark>, today: i32) -> View {
+    pub fn new(checked: Checked, project: Project, touched: BTreeMap<PathBuf, Mark>, today: i32) -> View {
         let by_id = checked.files.iter().enumerate().map(|(index, file)| (file.id, index)).collect();
-        View { checked, levels, touched, today, by_id, priced: OnceCell::new() }
+        View { checked, project, touched, today, by_id, priced: OnceCell::new() }
     }
 
     pub fn file(&self, file: FileId) -> Option<&CheckedFile> {
@@ -85,6 +85,11 @@ impl View {
         same.map(|(_, ty)| ty).find(|ty| !matches!(ty, Ty::Error))
     }
 
+    /// The prices that the project is judged by.
+    pub fn catalog(&self) -> &Catalog {
+        self.project.catalog.as_ref().unwrap_or_else(|| Catalog::builtin())
+    }
+
     /// The flows of the root files, with their costs; empty while there are errors.
     pub fn priced(&self) -> &[Priced] {
         self.priced.get_or_init(|| {
@@ -95,7 +100,7 @@ impl View {
 
     fn price(&self, flow: String) -> Option<Priced> {
         let (mut plan, map) = emit(&self.checked, &flow)?;
-        let estimate = price(&mut plan);
+        let estimate = price_with(&mut plan, self.catalog());
         let file = self.checked.files.iter().find(|file| file.root)?.id;
         Some(Priced { flow, file, plan, map, estimate })
     }

@@ -45,7 +45,7 @@ class Editor:
         while True:
             seen = [p for p in self.history if p.uri == self.uri(name)]
             if seen and (version is None or (seen[-1].version or 0) >= version):
-                return seen[-1].diagnostics
+                return list(seen[-1].diagnostics)
             await self.client.wait_for_notification(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
 
     @property
@@ -65,9 +65,10 @@ def whole(text):
 def remember_diagnostics(client):
     """Every publish in its order; the client itself keeps the last one only."""
     client.log_of_diagnostics = []
+    client.protocol.fm.features.pop(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, None)
 
     @client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-    def published(_, params: lsp.PublishDiagnosticsParams):
+    def published(_: LanguageClient, params: lsp.PublishDiagnosticsParams):
         client.log_of_diagnostics.append(params)
 
 

@@ -1,5 +1,6 @@
 """A workspace that means harm: opening it must cost nothing but an answer."""
 
+import json
 import os
 import re
 import shutil
@@ -51,8 +52,10 @@ async def test_a_hostile_workspace_is_answered(client, tmp_path):
     assert any("not a regular file" in said for said in refused), refused
     symbols = await client.workspace_symbol_async(lsp.WorkspaceSymbolParams(query=""))
     assert "secret_outside" not in [symbol.name for symbol in symbols]
-    for request in (client.text_document_hover_async, client.text_document_definition_async):
-        await request(lsp.HoverParams(**editor.at("deep.pmflow", 0, 90_000)))
+    place = editor.at("deep.pmflow", 0, 90_000)
+    await client.text_document_hover_async(lsp.HoverParams(**place))
+    await client.text_document_definition_async(lsp.DefinitionParams(**place))
+    await client.text_document_folding_range_async(lsp.FoldingRangeParams(text_document=place["text_document"]))
 
 
 def test_opening_it_neither_speaks_nor_starts_nor_follows(tmp_path):
@@ -72,7 +75,7 @@ def test_opening_it_neither_speaks_nor_starts_nor_follows(tmp_path):
         {"jsonrpc": "2.0", "id": 3, "method": "shutdown"},
         {"jsonrpc": "2.0", "method": "exit"},
     ]
-    bodies = [__import__("json").dumps(request) for request in requests]
+    bodies = [json.dumps(request) for request in requests]
     sent = "".join(f"Content-Length: {len(body.encode())}\r\n\r\n{body}" for body in bodies)
     traced = ["strace", "-f", "-o", str(log), "-e", "trace=network,process,openat,open", PMFLOW, "lsp"]
     done = subprocess.run(traced, input=sent, capture_output=True, text=True, check=False, timeout=120)
