@@ -1,5 +1,6 @@
 //! One command, performed: the only place from which the world is touched.
 
+use crate::clients::Clients;
 use crate::models::Models;
 use crate::operations::Operations;
 use crate::rows::Rows;
@@ -21,9 +22,9 @@ pub(crate) struct Effects<S> {
 }
 
 impl<S: Store> Effects<S> {
-    pub fn new(store: Arc<S>, run: RunId, plan: Arc<Plan>, setup: &Setup) -> Result<Effects<S>, HostError> {
-        let models = Models::new(&plan, setup)?;
-        let operations = Operations::new(setup)?;
+    pub fn new(store: Arc<S>, run: RunId, plan: Arc<Plan>, setup: &Setup, clients: &Clients) -> Result<Effects<S>, HostError> {
+        let models = Models::new(&plan, setup, clients)?;
+        let operations = Operations::new(setup, clients)?;
         Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan })
     }
 

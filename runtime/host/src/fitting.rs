@@ -18,8 +18,16 @@ pub(crate) struct Texts {
 
 impl Texts {
     fn count(&self, model: &Model) -> u64 {
-        let texts = self.system.iter().map(|text| &**text).chain(self.messages.iter().map(|message| &*message.text));
-        texts.map(|text| tokens::bound(model, text)).sum()
+        self.all().map(|text| tokens::bound(model, text)).sum()
+    }
+
+    /// Within the bound by its bytes alone: then nothing has to be counted, and no vocabulary to be loaded.
+    fn surely_fits(&self, allowed: u64) -> bool {
+        self.all().map(tokens::bytes).sum::<u64>() <= allowed
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.system.iter().map(|text| &**text).chain(self.messages.iter().map(|message| &*message.text))
     }
 }
 
@@ -27,6 +35,9 @@ impl Texts {
 pub(crate) fn fit(plan: &Plan, model: &Model, prompt: &Prompt, call: &ModelCall) -> Result<Texts, Failure> {
     let allowed = call.input_tokens_max.saturating_sub(prompt.overhead_tokens_max);
     let whole = Texts { system: call.system.clone(), messages: call.messages.clone() };
+    if whole.surely_fits(allowed) {
+        return Ok(whole);
+    }
     let counted = whole.count(model);
     if counted <= allowed {
         return Ok(whole);

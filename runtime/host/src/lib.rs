@@ -5,6 +5,7 @@
 
 pub mod budgets;
 mod caretaker;
+mod clients;
 mod clock;
 mod driver;
 mod effects;
@@ -24,17 +25,18 @@ pub use fault::Fault;
 pub use worker::{Worker, WorkerOptions};
 
 use caretaker::Caretaker;
+use clients::Clients;
 use driver::{Driver, Pending};
 use effects::Effects;
 use pmflow_engine::{Command, Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::failure::Failure;
-use pmflow_plan::{DecodeError, FailureClass, Money, Plan, SourceMap, Value};
+use pmflow_plan::{DecodeError, FailureClass, Money, Plan, PlanId, SourceMap, Value};
 use pmflow_store::{Ask, Claim, Conflict, Created, Holder, Lease, NewRun, Process, Store, StoreError, StoredPlan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -64,13 +66,13 @@ pub struct Setup {
 impl Setup {
     /// Whether a run of this plan could begin: options are understood, clients can be made. Nothing is sent.
     pub fn check(&self, plan: &Plan) -> Result<(), HostError> {
-        models::Models::new(plan, self).map(|_| ())
+        models::Models::new(plan, self, &Clients::default()).map(|_| ())
     }
 
     /// Whether every prompt has a model that can be asked from here: a fallback without its key is left out at run time,
     /// a prompt without any fails before the run begins. Nothing is sent.
     pub fn check_keys(&self, plan: &Plan) -> Result<(), HostError> {
-        models::Models::new(plan, self)?.ready(plan)
+        models::Models::new(plan, self, &Clients::default())?.ready(plan)
     }
 }
 
@@ -115,6 +117,9 @@ pub struct Host<S> {
     process: Process,
     fault: Arc<Fault>,
     caretaker: Arc<Caretaker<S>>,
+    clients: Clients,
+    /// By flow, the plan that was stored last: it is not stored again for every run.
+    plans: Mutex<BTreeMap<String, PlanId>>,
 }
 
 /// A run that is being driven.
@@ -130,8 +135,9 @@ pub struct Live {
 
 impl<S: Store> Host<S> {
     pub fn new(store: Arc<S>, fault: Fault) -> Host<S> {
-        let caretaker = Caretaker::new(store.clone());
-        Host { store, process: this_process(), fault: Arc::new(fault), caretaker }
+        let (caretaker, process) = (Caretaker::new(store.clone()), this_process());
+        let (clients, plans) = (Clients::default(), Mutex::default());
+        Host { store, process, fault: Arc::new(fault), caretaker, clients, plans }
     }
 
     /// Creates a run. Its input is durable when this returns.
@@ -143,14 +149,13 @@ impl<S: Store> Host<S> {
         setup: Setup,
         approvals: Approvals,
     ) -> Result<Live, HostError> {
-        let stored = stored_plan(&plan, source_map);
-        self.store.put_plan(stored.clone()).await?;
+        let plan_id = self.keep(&plan, source_map).await?;
         let plan = Arc::new(plan);
         let setup_text = setup_text(&setup)?;
         loop {
             let id = new_id();
             let options = options(setup.cost_max, &setup);
-            let (run, first) = Run::new(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
+            let (run, first) = Run::new(plan.clone(), plan_id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
                 writes: first.writes.clone(),
@@ -167,6 +172,17 @@ impl<S: Store> Host<S> {
                 }
             }
         }
+    }
+
+    /// Stores a plan, unless it is the one that was stored last for its flow.
+    async fn keep(&self, plan: &Plan, source_map: SourceMap) -> Result<PlanId, HostError> {
+        let id = plan.id();
+        if self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&plan.flow) == Some(&id) {
+            return Ok(id);
+        }
+        self.store.put_plan(stored_plan(plan, source_map)).await?;
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.flow.clone(), id.clone());
+        Ok(id)
     }
 
     /// Takes up a run where its store left it: one that a process died on, or that failed or was suspended.
@@ -252,7 +268,7 @@ impl<S: Store> Host<S> {
         let (progress_in, progress) = watch::channel(Progress::of(first.iter().map(|pending| &pending.transition)));
         let (wish, wish_out) = watch::channel(Wish::GoOn);
         let id = lease.run.clone();
-        let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup)?);
+        let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup, &self.clients)?);
         let spender = budgets::spender(&plan, &setup);
         let limits = budgets::declared(&plan, &spender);
         let driver = Driver {

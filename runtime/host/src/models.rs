@@ -1,5 +1,6 @@
 //! Model calls: the text is counted again before it is sent, one request is made, and what it used is reported.
 
+use crate::clients::Clients;
 use crate::fitting::{self, Texts};
 use crate::{HostError, Setup, secrets};
 use pmflow_engine::{Event, Finish, ModelCall};
@@ -32,7 +33,7 @@ impl Secrets for Environment {
 }
 
 impl Models {
-    pub fn new(plan: &Plan, setup: &Setup) -> Result<Models, HostError> {
+    pub fn new(plan: &Plan, setup: &Setup, clients: &Clients) -> Result<Models, HostError> {
         let simulate = setup.simulate.as_deref().map(SimulateOptions::parse).transpose();
         let simulate = simulate.map_err(|error| HostError::Setup(error.to_string()))?;
         let mut base_urls = setup.provider_urls.clone();
@@ -41,7 +42,7 @@ impl Models {
                 base_urls.insert(model.provider.clone(), url);
             }
         }
-        let client = Client::new(Settings { base_urls, simulate, ..Settings::default() }).map_err(HostError::Setup)?;
+        let client = clients.of_models(Settings { base_urls, simulate, ..Settings::default() })?;
         let types = Types::new(&plan.types);
         let mut answers = BTreeMap::new();
         for (name, prompt) in &plan.prompts {

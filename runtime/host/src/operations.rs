@@ -1,5 +1,6 @@
 //! Connector operations: actions and reads, and the pages of sources.
 
+use crate::clients::Clients;
 use crate::rows::{Gathered, pass};
 use crate::{HostError, Setup, clock, secrets};
 use pmflow_connectors::http::{Client, Invocation, cursor_within};
@@ -31,13 +32,8 @@ pub(crate) struct PagePull<'a> {
 }
 
 impl Operations {
-    pub fn new(setup: &Setup) -> Result<Operations, HostError> {
-        let mut builder = Client::builder();
-        for (connector, url) in &setup.connector_urls {
-            builder = builder.base_url(connector, url);
-        }
-        let client = builder.build().map_err(|error| HostError::Setup(format!("the HTTP client cannot be set up: {error}")))?;
-        Ok(Operations { client })
+    pub fn new(setup: &Setup, clients: &Clients) -> Result<Operations, HostError> {
+        Ok(Operations { client: clients.of_operations(setup)? })
     }
 
     pub async fn call(&self, plan: &Plan, call: OperationCall) -> Event {

@@ -38,7 +38,8 @@ fn calibrated(milli: u64, text: &str) -> u64 {
     reference.saturating_mul(milli).div_ceil(1000).saturating_add(by_bytes).min(bytes(text))
 }
 
-fn bytes(text: &str) -> u64 {
+/// At least as many as any byte-level tokenizer makes of the text.
+pub fn bytes(text: &str) -> u64 {
     if text.is_ascii() {
         return text.len() as u64;
     }

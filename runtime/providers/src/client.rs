@@ -66,6 +66,12 @@ impl Client {
         Ok(Client { http, settings })
     }
 
+    /// The same connections for another run: its addresses, its simulation, its timeouts. What a connection itself was set
+    /// up with, `connect_timeout` and `system_proxy`, stays.
+    pub fn with_settings(&self, settings: Settings) -> Client {
+        Client { http: self.http.clone(), settings }
+    }
+
     /// Whether this model's answers are made up here, offline, by the simulated model.
     pub fn simulates(&self, api: Api) -> bool {
         self.settings.simulate.is_some() || api == Api::Simulated

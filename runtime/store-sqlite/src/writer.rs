@@ -194,22 +194,25 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// In order; neighbouring transitions go together.
+    /// Transitions go together, what is left one by one behind them: nobody in the group has an answer yet, so no one can
+    /// tell another order from this one.
     async fn apply(&mut self, connection: &mut SqliteConnection, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
         let lease_us = i64::try_from(self.options.lease.as_micros()).unwrap_or(i64::MAX);
+        let transitions: Vec<&Work> = works.iter().filter(|work| is_transition(work)).collect();
+        let mut verdicts = Vec::new();
+        if !transitions.is_empty() {
+            let plans = &mut self.plans;
+            let mut applier = Applier { connection: &mut *connection, place: &self.place, lease_us, plans };
+            verdicts = applier.apply(&steps(&transitions)).await?;
+        }
+        let mut verdicts = verdicts.into_iter();
         let mut outcomes = Vec::with_capacity(works.len());
-        for together in works.chunk_by(|left, right| is_transition(left) && is_transition(right)) {
-            match together {
-                [single] if !is_transition(single) => {
-                    let mut one = Single { connection: &mut *connection, place: &self.place, lease_us };
-                    outcomes.push(one.apply(single).await?);
-                }
-                transitions => {
-                    let plans = &mut self.plans;
-                    let mut applier = Applier { connection: &mut *connection, place: &self.place, lease_us, plans };
-                    let verdicts = applier.apply(&steps(transitions)).await?;
-                    outcomes.extend(outcomes_of(transitions, verdicts));
-                }
+        for work in works {
+            if is_transition(work) {
+                outcomes.extend(outcome_of(work, &mut verdicts));
+            } else {
+                let mut one = Single { connection: &mut *connection, place: &self.place, lease_us };
+                outcomes.push(one.apply(work).await?);
             }
         }
         Ok(outcomes)
@@ -237,14 +240,14 @@ fn is_of_one_job(error: &StoreError) -> bool {
 fn named(error: StoreError, work: &Work) -> StoreError {
     match error {
         StoreError::RecordedBefore { detail, .. } => {
-            let runs: BTreeSet<&str> = steps(std::slice::from_ref(work)).iter().filter_map(run_of).map(|run| &*run.0).collect();
+            let runs: BTreeSet<&str> = steps(&[work]).iter().filter_map(run_of).map(|run| &*run.0).collect();
             StoreError::RecordedBefore { run: runs.into_iter().collect::<Vec<_>>().join("`, `"), detail }
         }
         other => other,
     }
 }
 
-fn steps(transitions: &[Work]) -> Vec<Step<'_>> {
+fn steps<'w>(transitions: &[&'w Work]) -> Vec<Step<'w>> {
     let mut steps = Vec::new();
     for work in transitions {
         match work {
@@ -256,26 +259,20 @@ fn steps(transitions: &[Work]) -> Vec<Step<'_>> {
     steps
 }
 
-/// Gives each piece of work the verdicts on its own steps.
-fn outcomes_of(transitions: &[Work], verdicts: Vec<Verdict>) -> Vec<Outcome> {
-    let mut verdicts = verdicts.into_iter();
-    let mut outcomes = Vec::with_capacity(transitions.len());
-    for work in transitions {
-        match work {
-            Work::Create(_) => {
-                if let Some(Verdict::Created(created)) = verdicts.next() {
-                    outcomes.push(Outcome::Created(created));
-                }
-            }
-            Work::Commit(batch) => {
-                let own = verdicts.by_ref().take(batch.len()).filter_map(|verdict| match verdict {
-                    Verdict::Committed(committed) => Some(committed),
-                    Verdict::Created(_) => None,
-                });
-                outcomes.push(Outcome::Committed(own.collect()));
-            }
-            _ => {}
+/// Gives a transition the verdicts on its own steps.
+fn outcome_of(work: &Work, verdicts: &mut impl Iterator<Item = Verdict>) -> Option<Outcome> {
+    match work {
+        Work::Create(_) => match verdicts.next() {
+            Some(Verdict::Created(created)) => Some(Outcome::Created(created)),
+            _ => None,
+        },
+        Work::Commit(batch) => {
+            let own = verdicts.take(batch.len()).filter_map(|verdict| match verdict {
+                Verdict::Committed(committed) => Some(committed),
+                Verdict::Created(_) => None,
+            });
+            Some(Outcome::Committed(own.collect()))
         }
+        _ => None,
     }
-    outcomes
 }
