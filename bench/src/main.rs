@@ -2,14 +2,16 @@
 //! after `cargo build --release`.
 
 mod check;
+mod engine;
 mod measure;
+mod probe;
 mod project;
 mod provider;
 mod runs;
 
 use std::path::PathBuf;
 
-const HELP: &str = "usage: bench [check|start|calls|rows|million|all] [--baml PATH]";
+const HELP: &str = "usage: bench [check|start|calls|rows|million|runs|probe|all] [--baml PATH]";
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -24,6 +26,8 @@ fn main() {
         ("calls", &runs::calls),
         ("rows", &runs::rows),
         ("million", &runs::million),
+        ("runs", &engine::runs),
+        ("probe", &probe::probe),
     ];
     let chosen: Vec<_> = known.iter().filter(|(name, _)| what == "all" || what == *name).collect();
     if chosen.is_empty() {
