@@ -1,0 +1,1 @@
+[(block) (settings) (record_type) (enum_body) (connector_body) (test_body) (match) (record) (list) (string)] @fold
