@@ -2,6 +2,7 @@
 //! after `cargo build --release`.
 
 mod check;
+mod cost;
 mod engine;
 mod measure;
 mod probe;
@@ -11,7 +12,7 @@ mod runs;
 
 use std::path::PathBuf;
 
-const HELP: &str = "usage: bench [check|start|calls|rows|million|runs|probe|all] [--baml PATH]";
+const HELP: &str = "usage: bench [check|start|cost|calls|rows|million|runs|probe|all] [--baml PATH]";
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -23,6 +24,7 @@ fn main() {
     let known: &[(&str, &dyn Fn())] = &[
         ("check", &|| check::check(baml.as_deref())),
         ("start", &check::start),
+        ("cost", &cost::cost),
         ("calls", &runs::calls),
         ("rows", &runs::rows),
         ("million", &runs::million),

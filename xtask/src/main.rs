@@ -1,5 +1,6 @@
 //! Tasks of the workspace that are no part of the product: `cargo run -p xtask -- catalog --help`.
 
+mod amounts;
 mod catalog;
 
 use clap::{Parser, Subcommand};
@@ -24,12 +25,15 @@ enum Task {
         #[arg(long, default_value = "stdlib/models")]
         out: PathBuf,
     },
+    /// Print what random usages of every model cost, for `compare_genai_prices.py`.
+    Amounts,
 }
 
 fn main() -> ExitCode {
     let Arguments { task } = Arguments::parse();
     let done = match task {
         Task::Catalog { prices, disagreements, out } => catalog::write(&prices, &disagreements, &out),
+        Task::Amounts => amounts::write(),
     };
     match done {
         Ok(said) => {

@@ -132,9 +132,10 @@ impl CostChange {
         text
     }
 
-    /// By how many thousandths the expected cost rose, or the ceiling where that is not known; none without both numbers.
+    /// By how many thousandths the expected cost or the ceiling rose, whichever is more; none without two numbers of either.
     pub fn increase_milli(&self) -> Option<i128> {
-        increase(&self.before.expected, &self.after.expected).or_else(|| increase(&self.before.ceiling, &self.after.ceiling))
+        let expected = increase(&self.before.expected, &self.after.expected);
+        expected.max(increase(&self.before.ceiling, &self.after.ceiling))
     }
 }
 

@@ -35,8 +35,8 @@ const SCHEMA_BYTES_EXPECTED_MAX: u64 = 4000;
 const MESSAGE_TOKENS_EXPECTED: u64 = 5;
 /// No tokenizer in use makes fewer tokens of ordinary text; only floors use it.
 const BYTES_PER_TOKEN_MAX: u64 = 16;
-/// `{"type":"object","properties":{"answer":…},"required":["answer"],"additionalProperties":false}`
-const SCHEMA_WRAPPING_BYTES: u64 = 96;
+/// What stands around the schema of an answer that is no record.
+const SCHEMA_WRAPPING: &str = r#"{"type":"object","properties":{"answer":},"required":["answer"],"additionalProperties":false}"#;
 /// For a server that the catalog does not know.
 const FRAMING_UNKNOWN: (u64, u64, u64) = (16, 16, 64);
 /// What a model without a schema feature is told about the form of its answer, besides the schema itself.
@@ -69,18 +69,40 @@ pub(super) fn prompt_facts(
 
 /// What a request of the prompt holds besides its texts, at most, over all models of its chain.
 pub fn overhead_tokens_max(prompt: &Prompt, plan: &Plan, catalog: &Catalog) -> u64 {
-    let bytes = schema_bytes(prompt, plan);
+    let schema = schema_text(prompt, plan);
     // A system message is added where untrusted text has to be fenced.
     let messages = prompt.messages.len() as u64 + 1;
     let of = |model: &Model| {
         let (request, message, form) = framing(model, catalog);
         let told = if model.structured_output { 0 } else { SCHEMA_INSTRUCTION_BYTES_MAX };
-        // Gemini's dialect lists the names of the fields once more, in their order.
-        let schema = if model.api == Api::GeminiGenerate { bytes.saturating_add(bytes / 2) } else { bytes };
-        let schema = if schema == 0 { 0 } else { schema.saturating_add(form).saturating_add(told) };
+        let schema = match &schema {
+            Schema::None => 0,
+            Schema::Text(text) => schema_tokens_max(text, model).saturating_add(form).saturating_add(told),
+            Schema::Bytes(bytes) => with_order(*bytes, model).saturating_add(form).saturating_add(told),
+        };
         messages.saturating_mul(message).saturating_add(request).saturating_add(schema)
     };
     prompt.chain.iter().filter_map(|id| plan.models.get(id)).map(of).max().unwrap_or(0)
+}
+
+enum Schema {
+    None,
+    /// As it is sent, at most.
+    Text(String),
+    /// It cannot be written down; so many bytes bound it.
+    Bytes(u64),
+}
+
+/// A provider writes the schema in a form of its own, which is not documented. Twice the tokens of its JSON are taken to
+/// bound it, and its bytes in any case.
+fn schema_tokens_max(text: &str, model: &Model) -> u64 {
+    let twice = tokenizer(model).count(text).saturating_mul(2).min(text.len() as u64);
+    with_order(twice, model)
+}
+
+/// Gemini's dialect lists the names of the fields once more, in their order.
+fn with_order(tokens: u64, model: &Model) -> u64 {
+    if model.api == Api::GeminiGenerate { tokens.saturating_add(tokens / 2) } else { tokens }
 }
 
 /// Tokens per request, per message and per schema. A simulated model has those of the model whose name it bears.
@@ -93,18 +115,15 @@ fn framing(model: &Model, catalog: &Catalog) -> (u64, u64, u64) {
     })
 }
 
-/// The schema as it is sent, at most.
-fn schema_bytes(prompt: &Prompt, plan: &Plan) -> u64 {
+fn schema_text(prompt: &Prompt, plan: &Plan) -> Schema {
     let types = Types::new(&plan.types);
     if !needs_schema(&prompt.answer, &types) {
-        return 0;
+        return Schema::None;
     }
     match json_schema(&prompt.answer, &types) {
-        Ok(answer) => {
-            let wrapping = if answer.wrapped { SCHEMA_WRAPPING_BYTES } else { 0 };
-            answer.schema.to_string().len() as u64 + wrapping
-        }
-        Err(_) => answer_size(&prompt.answer, &plan.types).schema_bytes_max,
+        Ok(answer) if answer.wrapped => Schema::Text(format!("{}{SCHEMA_WRAPPING}", answer.schema)),
+        Ok(answer) => Schema::Text(answer.schema.to_string()),
+        Err(_) => Schema::Bytes(answer_size(&prompt.answer, &plan.types).schema_bytes_max),
     }
 }
 

@@ -83,6 +83,8 @@ const WORDS: [&str; 40] = [
     "today",
 ];
 const WORDS_MAX: u64 = 24;
+/// Of a text with a bound; a longer one would only take time.
+const BOUNDED_WORDS_MAX: u64 = 2_000;
 const ITEMS_MAX: u64 = 4;
 const TRIES: u64 = 24;
 
@@ -171,8 +173,11 @@ impl Generator<'_> {
 
     /// Fewer words with every attempt, so that a bound in tokens is met whatever counts them.
     fn bounded_words(&mut self, bounds: &TextBounds, attempt: u64) -> String {
-        let most = bounds.tokens_max.map_or(WORDS_MAX, |tokens| (tokens * 3 / 4).min(WORDS_MAX)) >> attempt.min(8);
-        let count = if most == 0 { 0 } else { 1 + self.random.below(most) };
+        // Who is told a length writes most of it; who is not writes a sentence or two.
+        let told = bounds.tokens_max.map(|tokens| (tokens.saturating_mul(3) / 4).min(BOUNDED_WORDS_MAX));
+        let most = told.unwrap_or(WORDS_MAX) >> attempt.min(8);
+        let least = if told.is_some() { most / 2 } else { 0 };
+        let count = if most == 0 { 0 } else { 1 + least + self.random.below(most - least) };
         let text = if count == 0 && attempt == 0 { "yes".to_owned() } else { self.words(count) };
         let chars_max = usize::try_from(bounds.chars_max.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let cut: String = text.chars().take(chars_max).collect();

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod costs;
 mod directory;
 mod examples;
 mod kills;
@@ -10,3 +11,4 @@ mod moderation;
 mod prices;
 mod process;
 mod workers;
+mod tightness;

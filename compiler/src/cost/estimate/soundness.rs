@@ -240,26 +240,47 @@ fn executions(mut plan: Plan, seeds: u64) -> Result<u64, TestCaseError> {
     Ok(done)
 }
 
-fn run(cases: u32, seeds: u64, executions_min: u64) {
+/// Plans of one seed, each run so many times. The seed is the bug report: one that failed belongs among [`FAILED`].
+fn batch(seed: u64, cases: u32, runs: u64) -> u64 {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = proptest::test_runner::TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &bytes);
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
     let total = std::cell::Cell::new(0);
     let result = runner.run(&plans(), |plan| {
-        total.set(total.get() + executions(plan, seeds)?);
+        total.set(total.get() + executions(plan, runs)?);
         Ok(())
     });
-    result.unwrap_or_else(|failure| panic!("{failure}"));
-    assert!(total.get() >= executions_min, "only {} executions", total.get());
+    result.unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    total.get()
 }
+
+/// Seeds that once found an overspend; kept for ever.
+const FAILED: [u64; 0] = [];
 
 #[test]
 fn no_run_costs_more_than_its_ceiling() {
-    run(120, 8, 200);
+    FAILED.iter().for_each(|seed| assert!(batch(*seed, 120, 8) > 0));
+    // A new one each time, but for `./test`, which says which.
+    let fresh = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand_seed);
+    let total = batch(fresh, 120, 8);
+    assert!(total >= 200, "seed {fresh}: only {total} executions");
 }
 
-/// The goal's million: `cargo test -p pmflow-compiler --release -- --ignored a_million`.
+fn rand_seed() -> u64 {
+    std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0)
+}
+
+/// The goal's million: `cargo test -p pmflow-compiler --release -- --ignored --nocapture a_million`.
 #[test]
 #[ignore = "minutes long"]
 fn a_million_runs_cost_no_more_than_their_ceilings() {
-    run(40_000, 40, 1_000_000);
+    let mut total = 0;
+    let mut seed = 0;
+    while total < 1_000_000 {
+        total += batch(seed, 400, 40);
+        seed += 1;
+    }
+    println!("{total} executions of {} random plans, none above its ceiling", seed * 400);
 }

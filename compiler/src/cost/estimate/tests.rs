@@ -206,3 +206,14 @@ fn the_worked_example_of_the_documentation() {
     assert_eq!(plan.ceiling, Money::parse("3.3525"));
     assert!(include_str!("../../../../docs/cost.md").contains("**$3.3525**"));
 }
+
+#[test]
+fn the_second_worked_example_of_the_documentation() {
+    let chain = ["anthropic/claude-sonnet-5-5", "openai/gpt-5.4-mini"];
+    let asked = Prompt { input_tokens_max: 400, output_tokens_max: 200, answer: text_bounded(150), ..prompt("sum_up", &chain) };
+    let mut plan = plan(vec![flow("main", vec![step("a", ask("sum_up"))])], vec![asked]);
+    price(&mut plan);
+    assert_eq!(plan.prompts["sum_up"].overhead_tokens_max, 48);
+    assert_eq!(plan.ceiling, Money::parse("0.005106"));
+    assert!(include_str!("../../../../docs/cost.md").contains("**$0.005106**"));
+}

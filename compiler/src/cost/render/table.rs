@@ -67,7 +67,10 @@ fn row(name: &str, kind: &str, cells: [String; 6]) -> String {
 }
 
 fn totals(estimate: &Estimate, lines: &mut Vec<String>) {
-    let runs = |count: Count| format!("{} runs, {} at most", expected(count), most(count.most));
+    let runs = |count: Count| {
+        let runs = if count.expected_milli == Some(1000) { "run" } else { "runs" };
+        format!("{} {runs}, {} at most", expected(count), most(count.most))
+    };
     total("one run", &estimate.run, "", lines);
     lines.extend(super::interval(estimate).map(|interval| format!("            {interval}")));
     if let (Some(rate), Some(day), Some(month)) = (&estimate.rate, &estimate.day, &estimate.month) {

@@ -109,3 +109,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_calibrated_count_lies_between_the_reference_and_the_bytes() {
+    let calibrated = Calibrated { milli: 1_750 };
+    assert_eq!(calibrated.count("one two three four"), 7);
+    assert_eq!(calibrated.count("20261122"), 8, "digits by bytes");
+    assert_eq!(calibrated.count("日本"), 6, "other scripts by bytes");
+    for text in
+        ["Plain English, with a comma or two.", "{\"a\": [1, 2, 3]}", "fn main() {}\n", "naïve façade", "C1q/5n79/2o0QVpD", ""]
+    {
+        let count = calibrated.count(text);
+        assert!(count >= Encoding::O200kBase.count(text) && count <= ByteBound.count(text), "{text}: {count}");
+    }
+}

@@ -157,7 +157,10 @@ fn rule(code: Code) -> Rule {
         short_description: explanation.map(|explanation| text(explanation.title)),
         full_description: explanation.map(|explanation| text(first_paragraph(explanation))),
         help: Help {
-            text: format!("Run `pmflow explain {code}` for the whole story."),
+            text: match explanation {
+                Some(_) => format!("Run `pmflow explain {code}` for the whole story."),
+                None => "A policy of this project; it was given on the command line.".to_owned(),
+            },
             markdown: explanation.map(|explanation| format!("# {}\n\n{}", explanation.title, explanation.text)),
         },
         default_configuration: Configuration { level: level(Problem::new(code, NOWHERE, "").severity()) },
