@@ -213,7 +213,7 @@ fn a_limit_that_is_too_small_can_be_raised() {
 fn failed_items_are_named_with_their_step_and_line() {
     let folder = small("content-moderation");
     let all = folder.pmflow("run moderation.pmflow --simulate refusal=100%");
-    ends(&all, 3, &["ended with all 8 items failed", "moderation/", "  at moderation.pmflow:", "declined to answer"]);
+    ends(&all, 3, &["ended with all 8 items failed", "moderate/judged", "  at moderation.pmflow:", "declined to answer"]);
     let some = folder.pmflow("run moderation.pmflow --simulate refusal=50% --approvals approve");
     ends(&some, 0, &["succeeded with", "items failed", "  at moderation.pmflow:"]);
 }
