@@ -10,5 +10,5 @@ mod mistakes;
 mod moderation;
 mod prices;
 mod process;
-mod workers;
 mod tightness;
+mod workers;
