@@ -4,8 +4,8 @@
     cargo run -q -p xtask -- amounts | python xtask/compare_genai_prices.py
 
 The amounts come from the code that settles calls. Prints how many are equal, and each model of which one is not with the
-reason; a difference without a reason ends with 1. Reasons: the sources disagree on the model (the catalog takes the dearest),
-the other table has no price of reading the cache and charges fresh input, or the difference is listed below.
+reason; a difference without a reason ends with 1. Reasons: the sources disagree on the model (the catalog takes the dearest), or
+the other table has no price of reading the cache and charges fresh input.
 """
 
 import datetime
@@ -18,16 +18,18 @@ from genai_prices import Usage, calc_price
 WHEN = datetime.datetime(2026, 11, 20, 8, 0, tzinfo=datetime.timezone.utc)
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "google": "google", "mistral": "mistral",
              "deepseek": "deepseek", "groq": "groq", "xai": "x-ai"}
-# Looked at one by one.
-EXPLAINED = {}
 
 
-def reason(line, mine, theirs):
-    name = f"{line['provider']}/{line['model']}"
-    if name in EXPLAINED:
-        return EXPLAINED[name]
+def theirs_of(line, provider, read):
+    usage = Usage(input_tokens=line["input"], cache_read_tokens=read, output_tokens=line["output"])
+    return calc_price(usage, model_ref=line["model"], provider_id=provider, genai_request_timestamp=WHEN).total_price
+
+
+def reason(line, provider, theirs):
     if line["disagree"]:
         return "sources disagree on " + ", ".join(line["disagree"])
+    if line["read_priced"] and theirs == theirs_of(line, provider, 0):
+        return "the other table has no price of reading the cache, and charges fresh input"
     return None
 
 
@@ -41,10 +43,8 @@ def main():
         name = f"{line['provider']}/{line['model']}"
         if provider is None or name in skipped:
             continue
-        usage = Usage(input_tokens=line["input"], cache_read_tokens=line["read"], output_tokens=line["output"])
         try:
-            theirs = calc_price(usage, model_ref=line["model"], provider_id=provider,
-                                genai_request_timestamp=WHEN).total_price
+            theirs = theirs_of(line, provider, line["read"])
         except LookupError:
             unknown += 1
             skipped.add(name)
@@ -54,7 +54,7 @@ def main():
             equal += 1
             continue
         unequal += 1
-        why = reason(line, mine, theirs)
+        why = reason(line, provider, theirs)
         into = unexplained if why is None else differing
         into.setdefault(name, f"{mine} here, {theirs} there ({why or 'no reason is known'})")
     print(f"{equal} amounts equal to the last digit, {unequal} not ({len(differing)} models, with reasons), "
