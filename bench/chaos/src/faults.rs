@@ -119,7 +119,7 @@ impl Hand {
 
     fn kill_workers(&self, workers: &Workers) -> Result<(), String> {
         let mut chance = self.chance(2);
-        while self.wait(Duration::from_secs(chance.random_range(self.arguments.pause.clone()))) {
+        while self.wait(Duration::from_secs(chance.random_range(self.arguments.pause.clone()) * 2)) {
             workers.kill(chance.random_range(0..self.arguments.workers))?;
             self.counts.killed.fetch_add(1, Ordering::Relaxed);
         }
@@ -129,7 +129,7 @@ impl Hand {
     /// For longer than a lease holds.
     fn pause_workers(&self, workers: &Workers) -> Result<(), String> {
         let mut chance = self.chance(3);
-        while self.wait(Duration::from_secs(chance.random_range(self.arguments.pause.clone()) * 2)) {
+        while self.wait(Duration::from_secs(chance.random_range(self.arguments.pause.clone()) * 4)) {
             let which = chance.random_range(0..self.arguments.workers);
             workers.signal(which, "STOP");
             self.counts.paused.fetch_add(1, Ordering::Relaxed);

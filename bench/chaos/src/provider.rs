@@ -41,7 +41,7 @@ impl Provider {
             }
             let key = entry.asked.headers.iter().find(|(name, _)| name == "idempotency-key");
             let key = key.map(|(_, key)| key.clone()).ok_or("a request came without its key")?;
-            let known = questions.entry(question(&entry.asked).to_owned()).or_default();
+            let known = questions.entry(question(&entry.asked)).or_default();
             known.times += 1;
             known.keys.insert(key);
         }
@@ -49,6 +49,8 @@ impl Provider {
     }
 }
 
-fn question(asked: &Asked) -> &str {
-    asked.messages.last().map_or("", |(_, text)| text.as_str())
+/// What was asked, without the marks around what a prompt was given.
+fn question(asked: &Asked) -> String {
+    let text = asked.messages.last().map_or("", |(_, text)| text.as_str());
+    text.replace("<data id=\"1\">", "").replace("</data>", "")
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// The part that is killed.
 pub async fn work(address: &str, arguments: &Arguments) -> Result<(), String> {
-    tracing_subscriber::fmt().with_env_filter("warn,pmflow_host=error").with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter("error").with_writer(std::io::stderr).init();
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| error.to_string())?;
     let (stop, stopped) = watch::channel(false);

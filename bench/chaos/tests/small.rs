@@ -6,11 +6,11 @@ use std::process::Command;
 fn nothing_is_lost_or_done_twice() {
     let words = [
         "--runs",
-        "240",
+        "120",
         "--workers",
         "2",
         "--pause",
-        "2..5",
+        "4..9",
         "--lease",
         "7",
         "--latency",
@@ -18,7 +18,7 @@ fn nothing_is_lost_or_done_twice() {
         "--seed",
         "7",
         "--restarts",
-        "3",
+        "2",
     ];
     let said = Command::new(env!("CARGO_BIN_EXE_chaos")).args(words).output().expect("the program can be started");
     let text = format!("{}\n{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));

@@ -52,7 +52,7 @@ pub fn worker(store: Arc<AnyStore>, work: &Work, fault: pmflow_host::Fault) -> W
 }
 
 pub fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PMFLOW_LOG").unwrap_or_else(|_| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PMFLOW_LOG").unwrap_or_else(|_| "info,sqlx=error".into());
     // Set already: somebody else does it better.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

@@ -315,6 +315,19 @@ impl BudgetWriter<'_> {
     }
 }
 
+/// The answer when no limit applies to the run and it has drawn nothing.
+pub(crate) async fn free(pool: &PgPool, place: &Place, draw: &Draw) -> Result<Option<Drawn>, StoreError> {
+    if !draw.limits.is_empty() {
+        return Ok(None);
+    }
+    let read = query_file!("queries/budget_any.sql", &*stored(&draw.lease.run.0)).fetch_optional(pool).await;
+    let row = read.map_err(|error| place.error(error))?.ok_or_else(|| place.no_such_run(&draw.lease.run))?;
+    if unsigned(row.lease_epoch) != draw.lease.epoch {
+        return Ok(Some(Drawn::TakenOver));
+    }
+    Ok((!row.standing && !row.shares).then_some(Drawn::Free))
+}
+
 pub(crate) async fn standing(connection: &mut PgConnection, place: &Place) -> Result<Vec<BudgetLimit>, StoreError> {
     let bodies = query_file_scalar!("queries/budget_limits_list.sql").fetch_all(connection).await;
     let bodies = bodies.map_err(|error| place.error(error))?;

@@ -134,6 +134,17 @@ impl PostgresStore {
         texts.iter().map(|text| decode::value(text).map_err(|detail| self.place.unreadable(detail))).collect()
     }
 
+    /// Most runs share no budget: they cost one read, and no transaction.
+    async fn draw_once(&self, draw: &Draw) -> Result<Drawn, StoreError> {
+        if let Some(drawn) = budgets::free(&self.pool, &self.place, draw).await? {
+            return Ok(drawn);
+        }
+        let mut writing = self.begin().await?;
+        let drawn = self.writing(&mut writing).draw(draw).await?;
+        self.done(writing).await?;
+        Ok(drawn)
+    }
+
     async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
         self.pool.begin().await.map_err(|error| self.place.error(error))
     }
@@ -157,13 +168,7 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {
-        let once = || async {
-            let mut writing = self.begin().await?;
-            let drawn = self.writing(&mut writing).draw(&draw).await?;
-            self.done(writing).await?;
-            Ok(drawn)
-        };
-        self.patiently(once).await
+        self.patiently(|| self.draw_once(&draw)).await
     }
 
     async fn set_budget(&self, limit: BudgetLimit, by: &str) -> Result<(), StoreError> {

@@ -43,7 +43,7 @@ impl PostgresOptions {
             connect: connect.application_name("pmflow"),
             lease: pmflow_store::LEASE,
             writers: 2,
-            connections_max: 4,
+            connections_max: 8,
             patience: Duration::from_secs(60),
             lock_wait: Duration::from_secs(5),
             answer_max: Duration::from_secs(30),
