@@ -16,10 +16,11 @@ use serde_json::json;
   pmflow budget set user:ada --daily 5 --alert 50=info --alert 90=warn
   pmflow budget show
   pmflow budget raise team --monthly 650        for this month alone
-  pmflow budget ledger team --monthly
+  pmflow budget ledger team
 
-Money is held in a budget before a call is sent and settled after it, so a budget is never overrun. Limits that flows
-declare are budgets as well; one that is set here for the same name and scope goes before it. Simulated runs spend nothing.")]
+Money is held in a budget before a call is sent and settled after it, so a budget is never
+overrun. Limits that flows declare are budgets as well; one that is set here for the same name
+and scope goes before it. Simulated runs spend nothing.")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,

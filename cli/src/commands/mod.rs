@@ -15,6 +15,8 @@ mod models;
 mod outputs;
 mod plan;
 mod prices;
+mod reconcile;
+mod retry;
 mod run;
 mod runs;
 mod serve;
@@ -38,6 +40,8 @@ pub enum Command {
     Plan(plan::Arguments),
     Test(test::Arguments),
     Run(run::Arguments),
+    Retry(retry::Arguments),
+    Reconcile(reconcile::Arguments),
     Runs(runs::Arguments),
     Show(show::Arguments),
     Outputs(outputs::Arguments),
@@ -67,6 +71,8 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Plan(arguments) => plan::run(&arguments, terminal),
         Command::Test(arguments) => test::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),
+        Command::Reconcile(arguments) => reconcile::run(&arguments, terminal),
+        Command::Retry(arguments) => retry::run(&arguments, terminal),
         Command::Runs(arguments) => runs::run(&arguments, terminal),
         Command::Show(arguments) => show::run(&arguments, terminal),
         Command::Outputs(arguments) => outputs::run(&arguments, terminal),

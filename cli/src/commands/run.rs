@@ -71,7 +71,7 @@ pub struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Decide {
+pub enum Decide {
     Wait,
     Leave,
     Approve,
@@ -127,8 +127,9 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
             return Ok(Code::Fine);
         }
         let flow_file = target.file.display().to_string();
-        let live = host.start(priced.plan, priced.map, input, setup, approvals(arguments)).await.map_err(host_failed)?;
-        watch(&store, live, &flow_file, expected, arguments, terminal).await
+        let live =
+            host.start(priced.plan, priced.map, input, setup, approvals(arguments.approvals)).await.map_err(host_failed)?;
+        watch(&store, live, &flow_file, Shown { expected, form: arguments.progress }, terminal).await
     })
 }
 
@@ -146,8 +147,8 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
                 .help(format!("give it more: pmflow run --resume {} --max-cost DOLLARS", run.id)));
         }
         let host = Host::new(store.clone(), fault);
-        let live = host.resume(&run.id, approvals(arguments), arguments.max_cost).await.map_err(host_failed)?;
-        watch(&store, live, &run.flow, None, arguments, terminal).await
+        let live = host.resume(&run.id, approvals(arguments.approvals), arguments.max_cost).await.map_err(host_failed)?;
+        watch(&store, live, &run.flow, Shown { expected: None, form: arguments.progress }, terminal).await
     })
 }
 
@@ -163,6 +164,7 @@ fn setup(loaded: &Loaded, target: &Target, simulate: Option<String>, cost_max: O
         provider_urls: urls(&loaded.project.settings.providers),
         cost_max,
         user: crate::commands::decide::this_user(),
+        origin: None,
     })
 }
 
@@ -173,8 +175,8 @@ fn expected_rows(priced: &Priced) -> Option<u64> {
     Some(milli / 1000).filter(|rows| *rows > 0)
 }
 
-fn approvals(arguments: &Arguments) -> Approvals {
-    match arguments.approvals {
+pub fn approvals(wanted: Option<Decide>) -> Approvals {
+    match wanted {
         Some(Decide::Wait) => Approvals::Wait,
         Some(Decide::Leave) => Approvals::Leave,
         Some(Decide::Approve) => Approvals::Approve,
@@ -229,8 +231,16 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
     if spends {
         terminal.note(&format!("this run spends real money, {at_most}"));
     }
-    if !spends || arguments.yes {
+    if !spends || confirmed(arguments.yes, terminal)? {
         return Ok(None);
+    }
+    Ok(Some(Code::Fine))
+}
+
+/// Asks before real money is spent, where somebody is there to be asked.
+pub fn confirmed(yes: bool, terminal: &Terminal) -> Result<bool> {
+    if yes {
+        return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
         return Err(
@@ -241,26 +251,25 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
     let mut answer = String::new();
     // No answer is a no.
     let _ = std::io::stdin().lock().read_line(&mut answer);
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(None);
+    let confirmed = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !confirmed {
+        terminal.note("nothing was run");
     }
-    terminal.note("nothing was run");
-    Ok(Some(Code::Fine))
+    Ok(confirmed)
+}
+
+/// How progress is shown; `expected`: the rows that the author expects.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    pub expected: Option<u64>,
+    pub form: Option<progress::Form>,
 }
 
 /// Shows progress until the run ends, and takes Ctrl-C for "stop cleanly".
-async fn watch(
-    store: &AnyStore,
-    live: Live,
-    flow: &str,
-    expected: Option<u64>,
-    arguments: &Arguments,
-    terminal: &Terminal,
-) -> Result<Code> {
+pub async fn watch(store: &AnyStore, live: Live, flow: &str, shown: Shown, terminal: &Terminal) -> Result<Code> {
     let id = live.id.clone();
     let Live { mut end, wish, progress, simulated, .. } = live;
-    let display =
-        tokio::spawn(progress::show(progress, arguments.progress, id.to_string(), expected, terminal.color_on_stderr()));
+    let display = tokio::spawn(progress::show(progress, shown.form, id.to_string(), shown.expected, terminal.color_on_stderr()));
     let mut interrupted = 0;
     let ended = loop {
         tokio::select! {
@@ -388,6 +397,7 @@ fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool
     if counters.items_failed > 0 && end.status == RunStatus::Succeeded {
         terminal
             .note(&format!("  {} failed and were left out: pmflow show {id} --failed", plural(counters.items_failed, "item")));
+        terminal.note(&format!("  to try them again, and nothing else: pmflow retry {id}"));
     }
     code
 }

@@ -3,10 +3,10 @@
 use pmflow_engine::{Gather, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed,
-    Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal, Request,
-    RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
-    StoredStep, UsageRow,
+    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
+    Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,
+    Request, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan,
+    StoredRun, StoredStep, UsageRow,
 };
 use pmflow_store_postgres::PostgresStore;
 use pmflow_store_sqlite::SqliteStore;
@@ -47,6 +47,7 @@ macro_rules! passed_on {
 type Stored<T> = Result<T, StoreError>;
 
 passed_on! {
+    calls(flow: &str, rows_max: u32) -> Stored<Vec<CallSample>>;
     draw(draw: Draw) -> Stored<Drawn>;
     set_budget(limit: BudgetLimit, by: &str) -> Stored<()>;
     standing_budgets() -> Stored<Vec<BudgetLimit>>;

@@ -32,6 +32,8 @@ pub enum Command {
     StartTimer(Timer),
     /// Somebody has to decide. Answered by `Decided`, whenever that is.
     AwaitApproval(ApprovalRequest),
+    /// What an earlier run recorded of this step. Answered by `Recalled`.
+    Recall(Recall),
     /// Money out of the budgets that the run shares: `need` for the next call, `wish` if that much is there. Answered by
     /// `BudgetDrawn`. Nothing else of the run may be committed between the draw and its answer.
     DrawBudget { need: Money, wish: Money },
@@ -50,6 +52,7 @@ impl Command {
             Command::AwaitAdmission(admission) => Some(&admission.instance),
             Command::Gather(gather) => Some(&gather.instance),
             Command::StartTimer(timer) => Some(&timer.id.instance),
+            Command::Recall(recall) => Some(&recall.instance),
             Command::AwaitApproval(request) => Some(&request.instance),
             Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }
@@ -106,6 +109,17 @@ pub struct ModelCall {
 pub struct Message {
     pub role: Role,
     pub text: Arc<str>,
+}
+
+/// A question to the records of an earlier run: did the step, or the one of its former name, end well with this input?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    pub instance: Path,
+    pub step: Path,
+    /// The path that it had before it was renamed.
+    pub earlier: Option<Path>,
+    /// What [`crate::StepRow::input_key`] has to be.
+    pub input_key: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

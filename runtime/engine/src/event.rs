@@ -65,6 +65,14 @@ pub enum Event {
         step: Path,
         values: Vec<Value>,
     },
+    /// `result`: what was recorded for the same input. `generation`: how many ends, good or surely without effect, the
+    /// step came to in earlier runs; it keeps the keys of actions apart.
+    Recalled {
+        instance: Path,
+        step: Path,
+        result: Option<Value>,
+        generation: u32,
+    },
     TimerFired {
         timer: TimerId,
     },

@@ -43,7 +43,7 @@ impl<'a> Turn<'a> {
             around.push(instance);
             next = instance.surrounding().and_then(|path| self.state.instances.get(path));
         }
-        around.iter().rev().fold(clock(self.state.created_at), |scope, instance| {
+        around.iter().rev().fold(clock(self.state.clock()), |scope, instance| {
             scope.with_all(instance.bindings.iter().map(|(name, value)| (name.as_str(), value.clone())))
         })
     }

@@ -24,6 +24,7 @@ pub mod path;
 pub mod prompts;
 pub mod recover;
 pub mod run;
+pub mod schedule;
 pub mod stream;
 pub mod write;
 
@@ -41,13 +42,14 @@ mod transitions;
 mod turn;
 
 pub use command::{
-    Admission, ApprovalRequest, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall, Pull,
+    Admission, ApprovalRequest, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall, Pull, Recall,
     ResolvedSource, RunEnd, Timer, TimerId,
 };
 pub use event::{BudgetAnswer, Event, Finish, Row};
 pub use path::{Path, RunId};
 pub use recover::RecoverError;
 pub use run::{Run, RunOptions};
+pub use state::Origin;
 pub use write::{
     ApprovalRow, BindingRow, Counters, InstanceEnd, InstanceRow, InstanceStatus, LedgerRow, OutputRow, RunRow, RunStatus,
     StepRow, StepStatus, Stored, Write,

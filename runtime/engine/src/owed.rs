@@ -60,6 +60,7 @@ impl<'a> Turn<'a> {
                 }
                 commands.extend(until.map(|until| timer(&instance.path, &at.path(), "approve", until)));
             }
+            StepState::Recall => commands.extend(self.recall_command(at)),
             StepState::Done | StepState::Failed(_) | StepState::Again => {}
             StepState::Branch(_) | StepState::Repeat(_) | StepState::Parallel => {}
         }

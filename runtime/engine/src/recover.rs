@@ -133,6 +133,7 @@ fn read(plan: &Plan, stored: Stored) -> Result<State, RecoverError> {
         queue: BTreeMap::new(),
         in_flight: 0,
         shared: None,
+        origin: memory.origin,
     };
     check(plan, &state)?;
     rebuild(&mut state);

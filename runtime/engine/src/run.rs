@@ -1,7 +1,7 @@
 //! A run as a value.
 
 use crate::expressions::clock;
-use crate::state::{BlockRef, Ending, Instance, Memory, STATE_FORMAT, State};
+use crate::state::{BlockRef, Ending, Instance, Memory, Origin, STATE_FORMAT, State};
 use crate::turn::Turn;
 use crate::write::{Counters, InstanceStatus, RunStatus};
 use crate::{Command, Event, Path, RunId, Time, Transition, Write, failures};
@@ -31,6 +31,8 @@ pub struct RunOptions {
     pub tokens: Option<Arc<dyn TokenCount + Send + Sync>>,
     /// The run may be subject to budgets that it shares with others: it asks before it spends ([`Command::DrawBudget`]).
     pub shared_budgets: bool,
+    /// Of a new run that takes over from an earlier one: every step asks for its recorded result first ([`Command::Recall`]).
+    pub origin: Option<Origin>,
 }
 
 /// Aids to evaluation that are no state.
@@ -73,6 +75,7 @@ impl Run {
         let mut state = State::new(&plan, plan_id, id, limit, now);
         state.ending = ending;
         state.shared = options.shared_budgets.then(Default::default);
+        state.origin = options.origin;
         let mut run = Run { plan, tools, state };
         let transition = run.turn(now, |turn| turn.begin(parameters));
         (run, transition)
@@ -226,6 +229,7 @@ impl State {
             queue: BTreeMap::new(),
             in_flight: 0,
             shared: None,
+            origin: None,
         }
     }
 }

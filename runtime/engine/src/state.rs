@@ -36,6 +36,20 @@ pub(crate) struct State {
     pub in_flight: u64,
     /// None: no budget of others is asked. Not stored: a recovered run draws again.
     pub shared: Option<SharedBudgets>,
+    pub origin: Option<Origin>,
+}
+
+/// An earlier run that this one takes over from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The first run of the line: idempotency keys of actions are made from it.
+    pub first: RunId,
+    /// What `now()` gives: the earlier run's clock, or everything that reads it would be another question.
+    pub clock: Time,
+    /// The step that is executed again whatever was recorded: its place in the source, or its path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// What the run may spend of budgets that it shares with others.
@@ -83,6 +97,8 @@ pub(crate) struct RunMemory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
     pub next_ticket: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 pub(crate) const STATE_FORMAT: u32 = 1;
@@ -176,6 +192,8 @@ pub(crate) enum StepState {
     Failed(Failure),
     /// Failed, and may start again.
     Again,
+    /// An earlier run is asked for its result.
+    Recall,
     Prompt(PromptState),
     Operation(OperationState),
     Flow(FlowState),
@@ -352,8 +370,19 @@ impl Instance {
 }
 
 impl State {
+    /// What `now()` gives.
+    pub fn clock(&self) -> Time {
+        self.origin.as_ref().map_or(self.created_at, |origin| origin.clock)
+    }
+
+    /// What idempotency keys of actions are made from.
+    pub fn line(&self) -> &RunId {
+        self.origin.as_ref().map_or(&self.id, |origin| &origin.first)
+    }
+
     pub fn row(&self, plan: &Plan) -> RunRow {
-        let memory = RunMemory { format: STATE_FORMAT, ending: self.ending.clone(), next_ticket: self.next_ticket };
+        let (ending, origin) = (self.ending.clone(), self.origin.clone());
+        let memory = RunMemory { format: STATE_FORMAT, ending, next_ticket: self.next_ticket, origin };
         RunRow {
             id: self.id.clone(),
             plan: self.plan_id.clone(),

@@ -17,9 +17,11 @@ pub(crate) struct Detail {
     pub from_cache: bool,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
     /// Records the attempt that the step counted last.
-    pub fn record(&mut self, at: &At<'_>, status: StepStatus, detail: Detail) {
+    pub fn record(&mut self, at: &At<'a>, status: StepStatus, detail: Detail) {
+        let is_kept = status == StepStatus::Done && crate::steps::remembers(&at.step.kind);
+        let input_key = if is_kept { self.input_key(at).ok() } else { None };
         let Some(instance) = self.state.instances.get(&at.instance) else { return };
         let entry = instance.entry(&at.local);
         let (kind, target) = kind_and_target(&at.step.kind);
@@ -39,12 +41,13 @@ impl Turn<'_> {
             usage: detail.usage,
             cost: detail.cost,
             from_cache: detail.from_cache,
+            input_key,
         };
         self.writes.push(Write::RecordStep(row));
     }
 
     /// Records the end of a step that makes no calls of its own.
-    pub fn record_done(&mut self, at: &At<'_>, result: Option<Value>) {
+    pub fn record_done(&mut self, at: &At<'a>, result: Option<Value>) {
         self.next_attempt(at);
         self.record(at, StepStatus::Done, Detail { result, ..Detail::default() });
     }

@@ -205,7 +205,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The step failed for good, and its instance with it. `recorded`: its last attempt has a record already.
-    pub fn fail(&mut self, at: &At<'_>, failure: Failure, recorded: bool) {
+    pub fn fail(&mut self, at: &At<'a>, failure: Failure, recorded: bool) {
         if !recorded {
             self.next_attempt(at);
             self.record(at, StepStatus::Failed, Detail { failure: Some(failure.clone()), ..Detail::default() });

@@ -183,6 +183,8 @@ pub struct StepRow {
     pub usage: Option<Usage>,
     pub cost: Option<Money>,
     pub from_cache: bool,
+    /// A digest of what the step was given; of steps that are done and whose results a later run may take over.
+    pub input_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -19,13 +19,22 @@ pub(crate) struct Effects<S> {
     pub models: Models,
     pub operations: Operations,
     pub rows: Rows,
+    /// The runs that this one takes over from, nearest first.
+    pub line: Vec<RunId>,
 }
 
 impl<S: Store> Effects<S> {
-    pub fn new(store: Arc<S>, run: RunId, plan: Arc<Plan>, setup: &Setup, clients: &Clients) -> Result<Effects<S>, HostError> {
+    pub fn new(
+        store: Arc<S>,
+        run: RunId,
+        plan: Arc<Plan>,
+        setup: &Setup,
+        clients: &Clients,
+        line: Vec<RunId>,
+    ) -> Result<Effects<S>, HostError> {
         let models = Models::new(&plan, setup, clients)?;
         let operations = Operations::new(setup, clients)?;
-        Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan })
+        Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan, line })
     }
 
     /// None for a command that wants no answer.
@@ -35,6 +44,7 @@ impl<S: Store> Effects<S> {
             Command::CallOperation(call) => Some(self.operations.call(&self.plan, call).await),
             Command::PullRows(pull) | Command::ReadSource(pull) => Some(self.rows.pull(&self.plan, &self.operations, pull).await),
             Command::LookupCache(lookup) => Some(self.look_up(lookup).await),
+            Command::Recall(recall) => Some(self.recall(recall).await),
             Command::Gather(gather) => Some(self.gather(gather).await),
             Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) => None,
             Command::DrawBudget { .. } | Command::RunEnded(_) => None,

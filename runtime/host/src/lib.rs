@@ -14,21 +14,24 @@ mod fitting;
 pub mod input;
 mod models;
 mod operations;
+mod reconcile;
 mod rows;
 pub mod secrets;
+mod take_over;
 pub mod tokens;
 mod worker;
 
 pub use clock::now;
 pub use driver::{Progress, Wish};
 pub use fault::Fault;
+pub use take_over::TakeOver;
 pub use worker::{Worker, WorkerOptions};
 
 use caretaker::Caretaker;
 use clients::Clients;
 use driver::{Driver, Pending};
 use effects::Effects;
-use pmflow_engine::{Command, Event, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
+use pmflow_engine::{Command, Event, Origin, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{DecodeError, FailureClass, Money, Plan, PlanId, SourceMap, Value};
 use pmflow_store::{Ask, Claim, Conflict, Created, Holder, Lease, NewRun, Process, Store, StoreError, StoredPlan};
@@ -61,6 +64,9 @@ pub struct Setup {
     /// Who started the run.
     #[serde(default)]
     pub user: String,
+    /// The run that this one takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 impl Setup {
@@ -106,6 +112,10 @@ pub enum HostError {
     Setup(String),
     #[error("run `{run}` {state}; there is nothing to resume")]
     Ended { run: RunId, state: String },
+    #[error("run `{run}` is {state}; resume it (pmflow run --resume {run}), or cancel it before another run takes over")]
+    NotEnded { run: RunId, state: String },
+    #[error("`{call}` of run `{run}` is no call of unknown outcome; pmflow reconcile {run} lists those")]
+    NotUnknown { run: RunId, call: String },
     #[error("the run stopped without reaching an end")]
     Stranded,
 }
@@ -149,12 +159,24 @@ impl<S: Store> Host<S> {
         setup: Setup,
         approvals: Approvals,
     ) -> Result<Live, HostError> {
+        self.begin(plan, source_map, input, setup, approvals, None).await
+    }
+
+    async fn begin(
+        &self,
+        plan: Plan,
+        source_map: SourceMap,
+        input: Value,
+        setup: Setup,
+        approvals: Approvals,
+        origin: Option<Origin>,
+    ) -> Result<Live, HostError> {
         let plan_id = self.keep(&plan, source_map).await?;
         let plan = Arc::new(plan);
         let setup_text = setup_text(&setup)?;
         loop {
             let id = new_id();
-            let options = options(setup.cost_max, &setup);
+            let options = RunOptions { origin: origin.clone(), ..options(setup.cost_max, &setup) };
             let (run, first) = Run::new(plan.clone(), plan_id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
@@ -168,7 +190,7 @@ impl<S: Store> Host<S> {
                 Created::Exists => {}
                 Created::Run { lease, refused } => {
                     self.fault.pass(fault::Boundary::Commit);
-                    return self.live(run, plan, setup, lease, approvals, vec![first.into()], Some(refused));
+                    return self.live(run, plan, setup, lease, approvals, vec![first.into()], Some(refused)).await;
                 }
             }
         }
@@ -249,13 +271,13 @@ impl<S: Store> Host<S> {
         if status != RunStatus::Running {
             go_on(&mut run, &mut first);
         }
-        self.live(run, plan, setup, lease, approvals, first, None)
+        self.live(run, plan, setup, lease, approvals, first, None).await
     }
 }
 
 impl<S: Store> Host<S> {
     #[allow(clippy::too_many_arguments, reason = "the parts of one live run, put together in one place")]
-    fn live(
+    async fn live(
         &self,
         run: Run,
         plan: Arc<Plan>,
@@ -268,7 +290,9 @@ impl<S: Store> Host<S> {
         let (progress_in, progress) = watch::channel(Progress::of(first.iter().map(|pending| &pending.transition)));
         let (wish, wish_out) = watch::channel(Wish::GoOn);
         let id = lease.run.clone();
-        let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup, &self.clients)?);
+        let line = take_over::line(&*self.store, setup.origin.clone().map(|origin| RunId(origin.into()))).await?;
+        let line = line.into_iter().map(|(run, _)| run).collect();
+        let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup, &self.clients, line)?);
         let spender = budgets::spender(&plan, &setup);
         let limits = budgets::declared(&plan, &spender);
         let driver = Driver {
@@ -308,7 +332,7 @@ fn go_on(run: &mut Run, first: &mut Vec<Pending>) {
 fn options(budget_override: Option<Money>, setup: &Setup) -> RunOptions {
     let count = |text: &str| pmflow_providers::tokens::count("o200k_base", text);
     // What costs nothing spends no budget.
-    RunOptions { budget_override, tokens: Some(Arc::new(count)), shared_budgets: setup.simulate.is_none() }
+    RunOptions { budget_override, tokens: Some(Arc::new(count)), shared_budgets: setup.simulate.is_none(), origin: None }
 }
 
 /// The calls that a recovery owes are not sent any more: the run was cancelled while nobody executed it.

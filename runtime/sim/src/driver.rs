@@ -4,10 +4,13 @@ use crate::faults::{Boundary, Faults};
 use crate::rows::Rows;
 use crate::world::{ModelAnswer, World};
 use pmflow_engine::stream::Passage;
-use pmflow_engine::{BudgetAnswer, Command, Event, ModelCall, Path, Pull, Row, Run, RunEnd, RunId, RunOptions, Time, Transition};
+use pmflow_engine::{
+    BudgetAnswer, Command, Event, ModelCall, Path, Pull, Recall, Row, Run, RunEnd, RunId, RunOptions, StepRow, StepStatus, Time,
+    Transition,
+};
 use pmflow_ledger::shared::{self, Chain};
 use pmflow_plan::eval::Context;
-use pmflow_plan::{Failure, FailureClass, Money, Plan, PlanId, Value};
+use pmflow_plan::{Billing, Failure, FailureClass, Money, Plan, PlanId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,8 +22,7 @@ pub struct Simulation {
     pub clock: Time,
     pub faults: Faults,
     pub seen: Seen,
-    /// A budget that the run shares with others, when its options say so.
-    pub shared: Option<Chain>,
+    pub around: Around,
     /// The answer to a draw, to be heard before anything else.
     drawn: Option<BudgetAnswer>,
     plan: Arc<Plan>,
@@ -88,25 +90,34 @@ pub fn start(
     faults: Faults,
     now: Time,
 ) -> Simulation {
-    start_sharing(plan, input, options, world, faults, now, None)
+    start_among(plan, input, options, world, faults, now, Around::default())
 }
 
-/// As [`start`], with a budget that the run shares.
-pub fn start_sharing(
+/// What is there besides the run.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// A budget that the run shares with others, when its options say so.
+    pub shared: Option<Chain>,
+    /// The rows of an earlier run that this one takes over from, when its options say so.
+    pub origin: Rows,
+}
+
+/// As [`start`], with something around the run.
+pub fn start_among(
     plan: &Arc<Plan>,
     input: Value,
     options: RunOptions,
     world: &mut dyn World,
     faults: Faults,
     now: Time,
-    shared: Option<Chain>,
+    around: Around,
 ) -> Simulation {
     let id = RunId("run".into());
     let plan_id = PlanId("plan_simulated".to_owned());
     let (run, first) = Run::new(Arc::clone(plan), plan_id, id, input, options.clone(), now);
     let mut simulation = Simulation::of(run, options, now);
     simulation.faults = faults;
-    simulation.shared = shared;
+    simulation.around = around;
     let refused = simulation.rows.commit(&first.writes);
     if simulation.faults.strikes(Boundary::BeforeDispatch) {
         simulation.crash(world);
@@ -125,7 +136,7 @@ impl Simulation {
             clock: now,
             faults: Faults::default(),
             seen: Seen::default(),
-            shared: None,
+            around: Around::default(),
             drawn: None,
             plan,
             options,
@@ -346,6 +357,11 @@ impl Simulation {
                 let after = timer.at.saturating_sub(self.clock).max(0);
                 self.schedule(after, Event::TimerFired { timer: timer.id });
             }
+            Command::Recall(recall) => {
+                let (result, generation) = recalled(&self.around.origin, &recall);
+                let (instance, step) = (recall.instance, recall.step);
+                self.schedule(100, Event::Recalled { instance, step, result, generation });
+            }
             Command::DrawBudget { need, wish } => self.draw(need, wish),
             Command::RunEnded(end) => self.seen.end = Some(end),
             _ => {}
@@ -370,7 +386,7 @@ impl Simulation {
     /// A draw on the budget that the run shares, as a store answers it: from the stored rows, and before anything else.
     fn draw(&mut self, need: Money, wish: Money) {
         let Some(account) = self.rows.run.as_ref().map(|run| run.account) else { return };
-        let answer = match &mut self.shared {
+        let answer = match &mut self.around.shared {
             None => BudgetAnswer::Granted { up_to: account.committed().checked_add(wish).unwrap_or(wish) },
             Some(chain) => match shared::draw(std::slice::from_mut(chain), &account, need, wish) {
                 Ok(shared::Drawn::Granted { up_to }) => BudgetAnswer::Granted { up_to },
@@ -393,7 +409,7 @@ impl Simulation {
     /// A run that ended, or stands still, has given back what it had drawn, in the same transaction.
     fn close_shared(&mut self) {
         let Some(run) = self.rows.run.as_ref().filter(|run| run.status != pmflow_engine::RunStatus::Running) else { return };
-        let Some(chain) = &mut self.shared else { return };
+        let Some(chain) = &mut self.around.shared else { return };
         if let Err(error) = shared::close(std::slice::from_mut(chain), &run.account) {
             self.seen.violations.push(format!("the shared budget does not add up: {error}"));
         }
@@ -401,7 +417,7 @@ impl Simulation {
     }
 
     fn check_shared(&mut self) {
-        let Some(line) = self.shared.as_ref().and_then(|chain| chain.lines.last()) else { return };
+        let Some(line) = self.around.shared.as_ref().and_then(|chain| chain.lines.last()) else { return };
         let account = line.account;
         if account.breaches == 0 && account.limit.is_some_and(|limit| account.committed() > limit) {
             self.seen.violations.push(format!("the shared budget is overrun: {account:?}"));
@@ -430,6 +446,20 @@ impl Simulation {
             self.seen.violations.push(format!("`{}` is sent without its hold", call.call));
         }
     }
+}
+
+/// What an earlier run recorded of a step: its result for the same input, and the ends that it came to.
+fn recalled(origin: &Rows, recall: &Recall) -> (Option<Value>, u32) {
+    let of_step = |row: &&StepRow| row.step == recall.step || Some(&row.step) == recall.earlier.as_ref();
+    let rows = || origin.steps.iter().filter(of_step);
+    let same = rows().find(|row| row.status == StepStatus::Done && row.input_key.as_ref() == Some(&recall.input_key));
+    let without_effect = |row: &StepRow| row.failure.as_ref().is_some_and(|failure| failure.billing != Billing::Unknown);
+    let ends = rows().filter(|row| match row.status {
+        StepStatus::Done => true,
+        StepStatus::Failed => without_effect(row),
+        StepStatus::Retried => false,
+    });
+    (same.and_then(|row| row.result.clone()), u32::try_from(ends.count()).unwrap_or(u32::MAX))
 }
 
 fn lost_calls(transition: &Transition) -> Vec<Path> {

@@ -12,7 +12,7 @@ pub mod random_plan;
 pub mod rows;
 pub mod world;
 
-pub use driver::{Seen, Simulation, drive, simulate, start, start_sharing};
+pub use driver::{Around, Seen, Simulation, drive, simulate, start, start_among};
 pub use faults::Faults;
 pub use rows::Rows;
 pub use world::{Decision, ModelAnswer, Reply, SeededWorld, Troubles, World};

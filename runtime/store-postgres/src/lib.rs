@@ -35,10 +35,10 @@ use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed,
-    Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal, Request,
-    RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
-    StoredStep, UsageRow,
+    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
+    Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,
+    Request, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan,
+    StoredRun, StoredStep, UsageRow,
 };
 use sqlx::{PgPool, query_file, query_file_scalar};
 use std::time::Duration;
@@ -329,5 +329,9 @@ impl Store for PostgresStore {
 
     async fn history(&self, flow: &str) -> Result<Vec<HistoryRow>, StoreError> {
         self.patiently(|| details::history(&self.pool, &self.place, flow)).await
+    }
+
+    async fn calls(&self, flow: &str, rows_max: u32) -> Result<Vec<CallSample>, StoreError> {
+        self.patiently(|| details::calls(&self.pool, &self.place, flow, rows_max)).await
     }
 }

@@ -120,6 +120,7 @@ fn steps_record<'r>(rows: &'r [StepRecord<'_>]) -> Statement<'r> {
         column(rows, |row| row.usage.has_usage) as _,
         column(rows, |row| row.cost_pico) as _,
         column(rows, |row| row.from_cache) as _,
+        column(rows, |row| row.input_key) as _,
     )
 }
 

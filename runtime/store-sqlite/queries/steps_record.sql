@@ -1,4 +1,4 @@
-INSERT INTO node_executions (execution_id, instance, step, place, attempt, kind, target, status, started_at, ended_at, result, failure, model, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, has_usage, cost_pico, from_cache)
+INSERT INTO node_executions (execution_id, instance, step, place, attempt, kind, target, status, started_at, ended_at, result, failure, model, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, has_usage, cost_pico, from_cache, input_key)
 SELECT value ->> 'execution_id',
        value ->> 'instance',
        value ->> 'step',
@@ -19,5 +19,6 @@ SELECT value ->> 'execution_id',
        value ->> 'reasoning_tokens',
        value ->> 'has_usage',
        value ->> 'cost_pico',
-       value ->> 'from_cache'
+       value ->> 'from_cache',
+       value ->> 'input_key'
 FROM jsonb_each(?)

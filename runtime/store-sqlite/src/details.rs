@@ -5,7 +5,7 @@ use crate::faults::Place;
 use crate::rows::count;
 use pmflow_engine::{CallId, Path, RunId};
 use pmflow_ledger::Entry;
-use pmflow_store::{Approval, FailedItem, HistoryRow, StepCursor, StoreError, StoredStep, UsageRow};
+use pmflow_store::{Approval, CallSample, FailedItem, HistoryRow, StepCursor, StoreError, StoredStep, UsageRow};
 use sqlx::{SqlitePool, query_file, query_file_as};
 
 /// The columns of `steps_list.sql` and `steps_failed.sql`.
@@ -30,6 +30,7 @@ struct StepColumns {
     has_usage: bool,
     cost_pico: Option<i64>,
     from_cache: bool,
+    input_key: Option<String>,
 }
 
 pub(crate) async fn steps(
@@ -78,6 +79,7 @@ fn stored_step(columns: StepColumns) -> Result<StoredStep, Detail> {
         usage: usage.usage(),
         cost: columns.cost_pico.map(money),
         from_cache: columns.from_cache,
+        input_key: columns.input_key,
     })
 }
 
@@ -178,4 +180,29 @@ pub(crate) async fn history(readers: &SqlitePool, place: &Place, flow: &str) -> 
         cost: money(row.cost_pico),
     });
     Ok(rows.collect())
+}
+
+pub(crate) async fn calls(readers: &SqlitePool, place: &Place, flow: &str, rows_max: u32) -> Result<Vec<CallSample>, StoreError> {
+    let rows = query_file!("queries/calls_list.sql", flow, rows_max).fetch_all(readers).await;
+    let sample = rows.map_err(|error| place.error(error))?.into_iter().map(|row| {
+        let usage = UsageColumns {
+            has_usage: row.has_usage,
+            input: row.input_tokens,
+            cache_read: row.cache_read_tokens,
+            cache_write: row.cache_write_tokens,
+            output: row.output_tokens,
+            reasoning: row.reasoning_tokens,
+        };
+        CallSample {
+            place: row.place,
+            prompt: row.target,
+            prompt_hash: row.hash,
+            model: row.model,
+            usage: usage.usage(),
+            latency_us: unsigned(row.ended_at.saturating_sub(row.started_at)),
+            cost: money(row.cost_pico.unwrap_or(0)),
+            at: row.ended_at,
+        }
+    });
+    Ok(sample.collect())
 }

@@ -25,10 +25,10 @@ use faults::Place;
 use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Claim, Committed,
-    Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal, Request,
-    RequestId, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan,
-    StoredRun, StoredStep, UsageRow,
+    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
+    Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,
+    Request, RequestId, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput,
+    StoredPlan, StoredRun, StoredStep, UsageRow,
 };
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, query_file, query_file_scalar};
@@ -229,6 +229,10 @@ impl Store for SqliteStore {
 
     async fn history(&self, flow: &str) -> Result<Vec<HistoryRow>, StoreError> {
         details::history(&self.readers, &self.place, flow).await
+    }
+
+    async fn calls(&self, flow: &str, rows_max: u32) -> Result<Vec<CallSample>, StoreError> {
+        details::calls(&self.readers, &self.place, flow, rows_max).await
     }
 
     async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {

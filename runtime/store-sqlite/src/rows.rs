@@ -241,6 +241,7 @@ pub(crate) struct StepRecord<'w> {
     usage: UsageCounts,
     cost_pico: Option<i64>,
     from_cache: bool,
+    input_key: Option<&'w str>,
 }
 
 impl<'w> StepRecord<'w> {
@@ -262,6 +263,7 @@ impl<'w> StepRecord<'w> {
             usage: UsageCounts::of(row.usage.as_ref()),
             cost_pico: row.cost.map(|cost| pico("cost of a step", cost)).transpose()?,
             from_cache: row.from_cache,
+            input_key: row.input_key.as_deref(),
         })
     }
 }

@@ -56,7 +56,7 @@ pub enum StoreError {
     #[error("there is no plan `{plan}`{}: the run that needs it cannot go on here.", in_place(place))]
     NoSuchPlan { plan: String, place: String },
 
-    #[error("a {what} of {amount} is outside what the database can hold (at most $9,223,372). The step was not recorded.")]
+    #[error("a {what} of {amount} is outside what the database can hold (at most $9,223,372). Nothing was recorded.")]
     OutOfRange { what: &'static str, amount: String },
 
     #[error("the database {place} holds something that this pmflow cannot read: {detail}.")]

@@ -21,8 +21,8 @@ pub use error::{Remedy, StoreError};
 pub use lease::{Claim, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
 pub use memory::MemoryStore;
 pub use reading::{
-    Approval, CachedAnswer, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor,
-    StoredOutput, StoredRun, StoredStep, UsageRow,
+    Approval, CachedAnswer, CallSample, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary,
+    StepCursor, StoredOutput, StoredRun, StoredStep, UsageRow,
 };
 pub use request::{Answer, Ask, Request, RequestId};
 
@@ -126,6 +126,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// What past calls of a flow's prompts came to.
     fn history(&self, flow: &str) -> impl Future<Output = Result<Vec<HistoryRow>, StoreError>> + Send;
+
+    /// Calls of a flow's prompts that were answered and paid for, those of the newest run first, at most `rows_max`. Simulated
+    /// runs are left out.
+    fn calls(&self, flow: &str, rows_max: u32) -> impl Future<Output = Result<Vec<CallSample>, StoreError>> + Send;
 
     /// Takes money for a run out of every budget that applies to it, all or none, and gives back what the run no longer needs.
     /// A commit that ends or suspends a run gives back the rest, in its own transaction.

@@ -7,8 +7,8 @@ mod listing;
 use crate::lease::{Claim, Holder, LEASE, Lease, Process, Renewal};
 use crate::request::{Answer, Ask, Request, RequestId};
 use crate::{
-    Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, Committed, Created, Draw, Drawn,
-    FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow,
+    Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Committed, Created, Draw,
+    Drawn, FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow,
     StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
 };
 use pmflow_engine::{
@@ -324,6 +324,10 @@ impl Store for MemoryStore {
 
     async fn history(&self, flow: &str) -> Result<Vec<HistoryRow>, StoreError> {
         Ok(self.tables().list_history(flow))
+    }
+
+    async fn calls(&self, flow: &str, rows_max: u32) -> Result<Vec<CallSample>, StoreError> {
+        Ok(self.tables().list_calls(flow, rows_max))
     }
 
     async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {

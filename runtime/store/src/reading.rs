@@ -69,6 +69,7 @@ pub struct StoredStep {
     pub usage: Option<Usage>,
     pub cost: Option<Money>,
     pub from_cache: bool,
+    pub input_key: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +151,24 @@ pub struct Approval {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CachedAnswer {
     pub value: Value,
+    pub at: Time,
+}
+
+/// One answered call of a prompt, from which spreads are estimated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSample {
+    /// The step's path in its flow, without keys.
+    pub place: String,
+    pub prompt: String,
+    /// Of the prompt's canonical bytes; none when the plan was stored without it.
+    pub prompt_hash: Option<String>,
+    pub model: String,
+    /// As reported; none where nothing was.
+    pub usage: Option<Usage>,
+    /// From dispatch to the recorded end.
+    pub latency_us: u64,
+    pub cost: Money,
+    /// When it was answered.
     pub at: Time,
 }
 

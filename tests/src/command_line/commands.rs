@@ -13,7 +13,7 @@ fn ends(said: &Said, code: i32, words: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "check",
     "fmt",
@@ -28,6 +28,10 @@ const COMMANDS: [&str; 18] = [
     "show",
     "outputs",
     "cancel",
+    "budget",
+    "usage",
+    "retry",
+    "reconcile",
     "approve",
     "reject",
     "completions",

@@ -1,6 +1,7 @@
 //! The `pmflow` command as a user meets it: a real process, real files, a real database, real HTTP on this machine.
 
 mod bad_input;
+mod budgets;
 mod commands;
 mod costs;
 mod directory;

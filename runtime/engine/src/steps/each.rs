@@ -384,6 +384,7 @@ impl<'a> Turn<'a> {
             usage: None,
             cost: None,
             from_cache: false,
+            input_key: None,
         };
         self.writes.push(Write::RecordStep(row));
     }

@@ -7,6 +7,7 @@ mod flow_call;
 mod operation;
 mod output;
 mod prompt;
+mod recall;
 pub(crate) mod sleep;
 mod source;
 mod wait;
@@ -15,6 +16,7 @@ pub(crate) use approve::request as approval_request;
 pub(crate) use each::gather as gather_yields;
 pub(crate) use flow_call::gather as gather_outputs;
 pub(crate) use prompt::Sent;
+pub(crate) use recall::remembers;
 
 use crate::failures;
 use crate::state::{Ending, StepState};
@@ -28,6 +30,13 @@ impl<'a> Turn<'a> {
         if at.scope.too_deep() {
             return self.fail(at, failures::too_deep(), false);
         }
+        if !self.recall(at) {
+            self.start_now(at);
+        }
+    }
+
+    /// As [`Turn::start`], whatever an earlier run may have recorded.
+    pub fn start_now(&mut self, at: &At<'a>) {
         match &at.step.kind {
             StepKind::Source(source) => self.start_source(at, source),
             StepKind::Let { value } => match self.evaluate(at, value) {

@@ -45,7 +45,7 @@ impl<'a> Turn<'a> {
         let step = at.path();
         let idempotency_key = match &call.key {
             Some(key) => self.evaluate(at, key)?.to_text(),
-            None => keys::idempotency(&[&self.state.id.0, step.as_str(), &generation.to_string()]),
+            None => keys::idempotency(&[&self.state.line().0, step.as_str(), &generation.to_string()]),
         };
         Ok(OperationCall {
             call: CallId { instance: at.instance.clone(), step, attempt: entry.map_or(1, |entry| entry.attempt) },

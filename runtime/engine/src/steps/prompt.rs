@@ -73,7 +73,7 @@ impl<'a> Turn<'a> {
         let StepKind::Call(call) = &at.step.kind else { return Err(failures::damaged_plan(&at.path())) };
         let prompt = self.prompt(at).ok_or_else(|| failures::damaged_plan(&at.path()))?;
         let arguments = self.arguments(at, &call.arguments, &prompt.parameters)?;
-        let rendered = prompts::render(&self.context, prompt, &arguments, self.state.created_at)?;
+        let rendered = prompts::render(&self.context, prompt, &arguments, self.state.clock())?;
         let age_ms_max = cache_ms(call, prompt).unwrap_or(0);
         let key = prompts::cache_key(prompt, &rendered);
         Ok(CacheLookup { instance: at.instance.clone(), step: at.path(), key, age_ms_max })
@@ -105,7 +105,7 @@ impl<'a> Turn<'a> {
         let StepKind::Call(call) = &at.step.kind else { return Err(failures::damaged_plan(&at.path())) };
         let prompt = self.prompt(at).ok_or_else(|| failures::damaged_plan(&at.path()))?;
         let arguments = self.arguments(at, &call.arguments, &prompt.parameters)?;
-        let rendered = prompts::render(&self.context, prompt, &arguments, self.state.created_at)?;
+        let rendered = prompts::render(&self.context, prompt, &arguments, self.state.clock())?;
         let mut messages = rendered.messages;
         messages.extend(state.invalid.iter().flat_map(|invalid| prompts::repair_messages(prompt, invalid)));
         let sent = sent.clone();
@@ -116,7 +116,7 @@ impl<'a> Turn<'a> {
             system: rendered.system,
             messages,
             arguments,
-            now: self.state.created_at,
+            now: self.state.clock(),
             answer: prompt.answer.clone(),
             input_tokens_max: sent.input_tokens_max,
             output_tokens_max: sent.output_tokens_max,

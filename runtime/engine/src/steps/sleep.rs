@@ -86,7 +86,7 @@ impl State {
     /// Something in it needs neither a clock nor a person.
     pub fn works(&self, instance: &Instance) -> bool {
         instance.memory.steps.values().any(|entry| match &entry.state {
-            StepState::Prompt(_) | StepState::Operation(_) | StepState::Read(_) => true,
+            StepState::Prompt(_) | StepState::Operation(_) | StepState::Read(_) | StepState::Recall => true,
             StepState::Flow(state) => !self.instances.get(&state.child).is_some_and(|child| child.asleep),
             StepState::Loop(state) => !state.sleeps(),
             StepState::Done | StepState::Failed(_) | StepState::Again => false,

@@ -47,7 +47,7 @@ impl<'a> Turn<'a> {
             Some(StepState::Read(state)) => state.pull,
             _ => 0,
         };
-        let stages = Stages { read_limit: source.limit, now: self.state.created_at, ..Stages::default() };
+        let stages = Stages { read_limit: source.limit, now: self.state.clock(), ..Stages::default() };
         let (rows_max, read_max) = (u64::MAX, u64::MAX);
         let cursor = None;
         Ok(Command::ReadSource(Pull {
@@ -132,12 +132,7 @@ impl<'a> Turn<'a> {
             }
             next = instance.surrounding().and_then(|path| self.state.instances.get(path));
         }
-        Stages {
-            stages: Arc::new(stages.to_vec()),
-            variables: Arc::new(variables),
-            now: self.state.created_at,
-            ..Stages::default()
-        }
+        Stages { stages: Arc::new(stages.to_vec()), variables: Arc::new(variables), now: self.state.clock(), ..Stages::default() }
     }
 }
 

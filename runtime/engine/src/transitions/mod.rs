@@ -12,6 +12,7 @@ mod limit_raised;
 mod model_answered;
 mod operation_answered;
 mod pause_requested;
+mod recalled;
 mod reconciled;
 mod resume_requested;
 mod rows_read;
@@ -41,6 +42,7 @@ impl<'a> Turn<'a> {
                 self.on_items_admitted(&instance, &step, batch, &rejected);
             }
             Event::Gathered { instance, step, values } => self.on_gathered(&instance, &step, values),
+            Event::Recalled { instance, step, result, generation } => self.on_recalled(&instance, &step, result, generation),
             Event::TimerFired { timer } => self.on_timer_fired(&timer),
             Event::Decided { instance, step, approved, by } => self.on_approval_decided(&instance, &step, approved, &by),
             Event::CancelRequested { by } => self.on_cancel_requested(by),

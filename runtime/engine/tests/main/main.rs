@@ -4,5 +4,7 @@ mod blocks;
 mod calls;
 mod control;
 mod items;
+mod recall;
+mod schedule;
 mod sleep;
 mod table;

@@ -1,5 +1,7 @@
 //! Many runs, two budgets, days that pass: nothing is ever overrun, nothing refused that fits, everything adds up.
 
+#![allow(clippy::indexing_slicing, reason = "positions that the test itself has made")]
+
 use pmflow_ledger::shared::{Chain, Drawn, Line, Share, close, draw, reached};
 use pmflow_ledger::{Account, Entry, Reservation};
 use pmflow_plan::Money;

@@ -1,12 +1,12 @@
 //! Random plans, random worlds, random faults, against the same run left in peace.
 
-use pmflow_engine::{Event, RunOptions, RunStatus};
+use pmflow_engine::{Event, Origin, RunId, RunOptions, RunStatus, StepStatus};
 use pmflow_ledger::Account;
 use pmflow_ledger::shared::{Chain, Line, Share};
 use pmflow_plan::{Money, OnError, Value};
 use pmflow_sim::check::{check, result};
 use pmflow_sim::random_plan::{Made, outline, random_plan};
-use pmflow_sim::{Faults, SeededWorld, Simulation, Troubles, simulate, start, start_sharing};
+use pmflow_sim::{Around, Faults, SeededWorld, Simulation, Troubles, simulate, start, start_among};
 use std::sync::Arc;
 
 /// Seeds that failed once: a limit raised on a run that had ended sent calls at once (0); a failing instance was not looked
@@ -63,6 +63,7 @@ fn run_seed(seed: u64) -> (u64, u64, bool) {
     under_its_ceiling(&made, seed, tight);
     of_a_shared_budget(&made, seed, troubles, tight);
     interrupted(&made, seed, troubles);
+    taken_over(&made, seed, &calm);
     (stormy.seen.crashes, stormy.rows.done.len() as u64, calm.run.status() == RunStatus::Succeeded)
 }
 
@@ -95,14 +96,37 @@ fn of_a_shared_budget(made: &Made, seed: u64, troubles: Troubles, limit: Money) 
     let others = Money::from_pico(i128::from(seed % 5) * 100_000_000);
     let account = Account { settled: others, ..Account::new(Some(limit)) };
     let shared = Chain { lines: vec![Line::new(account, Share::default())] };
-    let mut simulation = start_sharing(&plan, Value::None, options, &mut world, Faults::seeded(seed + 4), NOW, Some(shared));
+    let around = Around { shared: Some(shared), ..Around::default() };
+    let mut simulation = start_among(&plan, Value::None, options, &mut world, Faults::seeded(seed + 4), NOW, around);
     simulation.continue_to_end(&mut world);
     let wrong = check(&simulation, &made.plan, None);
     assert!(wrong.is_empty(), "{}\nseed {seed}, of a shared budget: {wrong:#?}", outline(&made.plan));
-    let line = simulation.shared.as_ref().and_then(|chain| chain.lines.last()).expect("the budget is there");
+    let line = simulation.around.shared.as_ref().and_then(|chain| chain.lines.last()).expect("the budget is there");
     let (spent, shared) = (simulation.run.account(), line.account);
     let settled = spent.settled.checked_add(others).expect("small");
     assert_eq!((shared.settled, shared.unknown, shared.held), (settled, spent.unknown, Money::ZERO), "seed {seed}");
+}
+
+/// A run that takes over from one that has ended does what that one did not do for the same input, and nothing else.
+fn taken_over(made: &Made, seed: u64, earlier: &Simulation) {
+    let (plan, mut world) = (Arc::new(made.plan.clone()), world(made, seed, Troubles::default()));
+    let origin = Origin { first: RunId("run".into()), clock: NOW, from: None };
+    let options = RunOptions { origin: Some(origin), ..RunOptions::default() };
+    let around = Around { origin: earlier.rows.clone(), ..Around::default() };
+    let faults = Faults::seeded(seed + 5);
+    let mut simulation = start_among(&plan, Value::None, options, &mut world, faults, NOW + 1_000_000_000, around);
+    simulation.continue_to_end(&mut world);
+    let wrong = check(&simulation, &made.plan, None);
+    assert!(wrong.is_empty(), "{}\nseed {seed}, taking over: {wrong:#?}", outline(&made.plan));
+    for row in simulation.rows.steps.iter().filter(|row| !row.from_cache && row.input_key.is_some()) {
+        let before = earlier.rows.steps.iter().find(|before| before.step == row.step && before.input_key == row.input_key);
+        assert!(before.is_none(), "seed {seed}: `{}` was done before, and was done again", row.step);
+    }
+    let failed = earlier.rows.steps.iter().any(|row| row.status != StepStatus::Done);
+    if !failed && earlier.run.status() == RunStatus::Succeeded {
+        assert_eq!((simulation.seen.paid.len(), simulation.seen.operations.len()), (0, 0), "seed {seed}: all was done");
+        assert_eq!(result(&simulation), result(earlier), "seed {seed}");
+    }
 }
 
 /// A cancel or a pause at some moment, in the middle of everything.

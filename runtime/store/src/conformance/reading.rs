@@ -278,6 +278,18 @@ pub async fn history_sums_what_prompts_came_to<H: Harness>(harness: &H) {
     assert_eq!((row.input_tokens, row.output_tokens, row.latency_us), (200, 14, 3_000));
     assert_eq!(row.cost, Money::from_pico(246_912));
     assert_eq!(store.history("weekly").await.expect("history can be read"), vec![]);
+
+    let calls = store.calls("daily", 10).await.expect("calls can be read");
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    let first = calls.first().expect("two are there");
+    assert_eq!(
+        (first.place.as_str(), first.prompt_hash.as_deref(), first.model.as_str()),
+        ("daily/fit", Some("hash-of-judge"), "openai/small")
+    );
+    assert_eq!((first.latency_us, first.cost, first.at), (1_500, Money::from_pico(123_456), START + 1_500));
+    assert_eq!(first.usage.and_then(|usage| usage.input_tokens), Some(100));
+    assert_eq!(store.calls("daily", 1).await.expect("calls can be read").len(), 1);
+    assert_eq!(store.calls("weekly", 10).await.expect("calls can be read"), vec![]);
 }
 
 pub async fn unknown_runs_are_named<H: Harness>(harness: &H) {

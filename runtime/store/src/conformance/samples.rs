@@ -106,6 +106,7 @@ pub fn step(instance: &Path, name: &str, attempt: u32) -> StepRow {
         usage: Some(Usage { input_tokens: Some(100), output_tokens: Some(7), ..Usage::default() }),
         cost: Some(Money::from_pico(123_456)),
         from_cache: false,
+        input_key: Some("digest-of-the-input".to_owned()),
     }
 }
 

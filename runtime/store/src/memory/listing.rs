@@ -2,8 +2,8 @@
 
 use super::{StoredExecution, Tables};
 use crate::{
-    Approval, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor, StoreError,
-    StoredOutput, StoredStep,
+    Approval, CallSample, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor,
+    StoreError, StoredOutput, StoredStep,
 };
 use pmflow_engine::{Gather, InstanceStatus, OutputRow, Path, RunId, StepRow, StepStatus};
 use pmflow_plan::{Money, Value};
@@ -148,6 +148,30 @@ impl Tables {
         open
     }
 
+    pub(super) fn list_calls(&self, flow: &str, rows_max: u32) -> Vec<CallSample> {
+        let newest_first = self.runs.values().rev().filter(|execution| execution.row.flow == flow && !execution.simulated);
+        let mut samples = Vec::new();
+        for execution in newest_first {
+            let prompts = self.plans.get(&execution.row.plan.0).map(|plan| &plan.prompts);
+            let answered = |step: &&StepRow| step.kind == "prompt" && step.status == StepStatus::Done && !step.from_cache;
+            for step in execution.steps.values().filter(answered) {
+                let (Some(prompt), Some(model)) = (&step.target, &step.model) else { continue };
+                samples.push(CallSample {
+                    place: step.place.clone(),
+                    prompt: prompt.clone(),
+                    prompt_hash: prompts.and_then(|prompts| prompts.get(prompt)).cloned(),
+                    model: model.clone(),
+                    usage: step.usage,
+                    latency_us: u64::try_from(step.ended_at - step.started_at).unwrap_or(0),
+                    cost: step.cost.unwrap_or(Money::ZERO),
+                    at: step.ended_at,
+                });
+            }
+        }
+        samples.truncate(rows_max as usize);
+        samples
+    }
+
     pub(super) fn list_history(&self, flow: &str) -> Vec<HistoryRow> {
         let mut sums: BTreeMap<(String, String, Option<String>, String), HistoryRow> = BTreeMap::new();
         for execution in self.runs.values().filter(|execution| execution.row.flow == flow && !execution.simulated) {
@@ -233,5 +257,6 @@ fn stored_step(row: &StepRow) -> StoredStep {
         usage: row.usage,
         cost: row.cost,
         from_cache: row.from_cache,
+        input_key: row.input_key,
     }
 }
