@@ -263,7 +263,10 @@ const FAILED: [u64; 0] = [];
 fn no_run_costs_more_than_its_ceiling() {
     FAILED.iter().for_each(|seed| assert!(batch(*seed, 120, 8) > 0));
     // A new one each time, but for `./test`, which says which.
-    let fresh = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand_seed);
+    let fresh = match ProptestConfig::default().rng_seed {
+        proptest::test_runner::RngSeed::Fixed(seed) => seed,
+        proptest::test_runner::RngSeed::Random => rand_seed(),
+    };
     let total = batch(fresh, 120, 8);
     assert!(total >= 200, "seed {fresh}: only {total} executions");
 }
