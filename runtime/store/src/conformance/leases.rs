@@ -90,7 +90,7 @@ pub async fn free_runs_are_claimed_oldest_first<H: Harness>(harness: &H) {
     }
     let mut ended = run_row("r3", 2);
     (ended.status, ended.ended_at) = (RunStatus::Succeeded, Some(ended.changed_at));
-    stored(&store, transition_to(&held[2], ended, vec![])).await;
+    stored(&store, transition_to(held.get(2).expect("three are held"), ended, vec![])).await;
     for lease in held.iter().skip(1) {
         store.release(lease).await.expect("a run can be released");
     }
@@ -101,7 +101,7 @@ pub async fn free_runs_are_claimed_oldest_first<H: Harness>(harness: &H) {
     harness.pass_time(&store, LEASE).await;
     let late = store.claim_free(&process(4), 9).await.expect("runs can be claimed");
     assert_eq!(ids(&late), vec!["r1", "r2", "r4", "r5"], "leases that ran out are free as well");
-    stored(&store, transition(&late[0], 2, vec![])).await;
+    stored(&store, transition(late.first().expect("one was late"), 2, vec![])).await;
 }
 
 pub async fn many_processes_share_what_is_free<H: Harness>(harness: &H) {
