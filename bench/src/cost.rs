@@ -16,9 +16,7 @@ pub fn cost() {
     for (steps, goal_ms) in [(200, 50), (2_000, 500), (20_000, 0)] {
         let source = source(steps);
         let plan = plan(&source);
-        let mut times: Vec<Duration> = (0..TIMES).map(|_| once(&plan)).collect();
-        times.sort();
-        let median = times[TIMES / 2];
+        let median = median((0..TIMES).map(|_| once(&plan)).collect());
         let nodes = estimate(&plan).nodes.len();
         let kept = resident_after(&plan);
         let goal = if goal_ms > 0 { format!("goal {goal_ms} ms") } else { "no goal".to_owned() };
@@ -31,10 +29,14 @@ pub fn cost() {
         "counting, o200k_base (peers on the same kind of text: tiktoken-rs 21-35 MB/s, bpe-openai 30-48, tiktoken 104-223):"
     );
     for (name, text) in texts() {
-        let mut times: Vec<Duration> = (0..5).map(|_| timed(|| Encoding::O200kBase.count(&text))).collect();
-        times.sort();
-        println!("  {name:<9} {:>7.1} MB/s", text.len() as f64 / 1e6 / times[2].as_secs_f64());
+        let median = median((0..5).map(|_| timed(|| Encoding::O200kBase.count(&text))).collect());
+        println!("  {name:<9} {:>7.1} MB/s", text.len() as f64 / 1e6 / median.as_secs_f64());
     }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn once(plan: &Plan) -> Duration {
