@@ -50,7 +50,7 @@ fn measure(folder: &Path, in_flight: usize, runs: usize) -> Rate {
                     for step in 0..=STEPS {
                         let (done, answer) = oneshot::channel();
                         let job = Job { run: i64::try_from(run).unwrap_or(i64::MAX), step, done };
-                        jobs.send(job).await.ok().expect("the writer lives");
+                        assert!(jobs.send(job).await.is_ok(), "the writer lives");
                         answer.await.expect("the writer answers");
                     }
                 }

@@ -30,7 +30,7 @@ pub async fn open(project: &Project) -> Result<Arc<AnyStore>> {
     let opened = match project.store_place() {
         StorePlace::File(path) => SqliteStore::open(SqliteOptions::at(path)).await.map(AnyStore::Sqlite),
         StorePlace::Server(address) => match PostgresOptions::at(&address) {
-            Ok(options) => PostgresStore::open(options).await.map(AnyStore::Postgres),
+            Ok(options) => PostgresStore::open(options).await.map(|store| AnyStore::Postgres(Box::new(store))),
             Err(error) => Err(error),
         },
     };

@@ -15,7 +15,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub enum AnyStore {
     Sqlite(SqliteStore),
-    Postgres(PostgresStore),
+    /// Boxed, as it is much the larger one.
+    Postgres(Box<PostgresStore>),
 }
 
 impl AnyStore {

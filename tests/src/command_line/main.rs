@@ -1,4 +1,5 @@
 //! The `pmflow` command as a user meets it: a real process, real files, a real database, real HTTP on this machine.
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod budgets;
