@@ -32,13 +32,20 @@ impl Run {
     pub fn recover(plan: Arc<Plan>, stored: Stored, options: RunOptions, now: Time) -> Result<(Run, Transition), RecoverError> {
         let mut state = read(&plan, stored)?;
         state.shared = options.shared_budgets.then(Default::default);
+        let raised = options.budget_override;
         let mut run = Run { plan, tools: Tools::new(options), state };
         if run.state.status != RunStatus::Running {
             let commands = run.outstanding();
             return Ok((run, Transition { writes: Vec::new(), commands }));
         }
         let now = now.max(run.state.changed_at);
-        let transition = run.turn(now, |turn| turn.recovered());
+        let transition = run.turn(now, |turn| {
+            // Before anything is sent again: what nobody knows the outcome of may have used up the limit before.
+            if let Some(limit) = raised {
+                turn.on_limit_raised(limit);
+            }
+            turn.recovered();
+        });
         Ok((run, transition))
     }
 }

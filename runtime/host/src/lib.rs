@@ -253,9 +253,9 @@ impl<S: Store> Host<S> {
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(None, &setup), clock::now())?;
+        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(cost_max, &setup), clock::now())?;
         let mut first = vec![Pending::from(recovered)];
-        if let Some(limit) = cost_max {
+        if let Some(limit) = cost_max.filter(|_| status != RunStatus::Running) {
             first.push(run.apply(clock::now(), Event::LimitRaised { limit }).into());
         }
         // What was decided while nobody executed the run counts before anything starts; a cancelled run stays one.

@@ -13,7 +13,7 @@ fn ends(said: &Said, code: i32, words: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 25] = [
     "init",
     "check",
     "fmt",
@@ -34,6 +34,9 @@ const COMMANDS: [&str; 22] = [
     "reconcile",
     "approve",
     "reject",
+    "worker",
+    "serve",
+    "migrate",
     "completions",
     "lsp",
 ];
