@@ -10,6 +10,10 @@ use pmflow_store::{BudgetKey, BudgetLimit, Drawn, Refusal, Scope, Spender};
 /// There is one team so far.
 pub const TEAM: &str = "default";
 
+/// So many times what a run wishes for is free where no limit applies: each draw holds up the calls that wait for it, and a
+/// limit that is set meanwhile is met so much later.
+const FREE_WISHES: i128 = 8;
+
 /// Who the run spends for.
 pub fn spender(plan: &Plan, setup: &Setup) -> Spender {
     Spender { user: setup.user.clone(), team: TEAM.to_owned(), flow: plan.flow.clone() }
@@ -37,7 +41,10 @@ pub fn declared(plan: &Plan, spender: &Spender) -> Vec<BudgetLimit> {
 pub(crate) fn answer(drawn: Drawn, committed: Money, need: Money, wish: Money) -> Option<BudgetAnswer> {
     Some(match drawn {
         // No limit applies now; one that is set later is met at the next draw.
-        Drawn::Free => BudgetAnswer::Granted { up_to: committed.checked_add(wish).unwrap_or(committed) },
+        Drawn::Free => {
+            let free = wish.checked_mul(FREE_WISHES).and_then(|free| committed.checked_add(free));
+            BudgetAnswer::Granted { up_to: free.unwrap_or(committed) }
+        }
         Drawn::Granted { up_to } => BudgetAnswer::Granted { up_to },
         Drawn::Waiting { .. } => BudgetAnswer::Waiting,
         Drawn::Refused(refusal) => BudgetAnswer::Refused {
