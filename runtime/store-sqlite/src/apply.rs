@@ -2,36 +2,17 @@
 //! write each table with one statement.
 
 use crate::budgets::BudgetWriter;
-use crate::decode;
 use crate::faults::Place;
-use crate::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, run_rows};
-use crate::rows::{Beginning, InstanceKey, json_text};
-use pmflow_engine::{Path, RunId, RunRow, RunStatus, Write};
-use pmflow_store::{Committed, Conflict, Created, Lease, NewRun, RunCommit, StoreError};
+use pmflow_engine::{RunId, RunStatus, Write};
+use pmflow_store::tables::decode;
+use pmflow_store::tables::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, runs_changed, runs_made};
+use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
+use pmflow_store::tables::rows::{InstanceKey, json_text};
+use pmflow_store::{Conflict, NewRun, StoreError};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::{query_file, query_file_scalar};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// A run that begins, or a transition of one.
-pub(crate) enum Step<'w> {
-    New(&'w NewRun),
-    Next(&'w RunCommit),
-}
-
-pub(crate) enum Verdict {
-    Created(Created),
-    Committed(Committed),
-}
-
-type Heads<'w> = BTreeMap<&'w RunId, Head<'w>>;
-
-/// What a step came to before its insertions were tried.
-enum Judged {
-    Accepted,
-    Exists,
-    Conflict(Conflict),
-}
+use std::collections::BTreeSet;
 
 pub(crate) struct Applier<'c> {
     pub connection: &'c mut SqliteConnection,
@@ -48,7 +29,7 @@ impl Applier<'_> {
         let mut last_execution = self.last_execution(steps).await?;
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
         let accepted: Vec<Option<Accepted<'_>>> =
-            steps.iter().zip(&judged).map(|(step, judged)| accepted(step, judged, &heads)).collect();
+            steps.iter().zip(&judged).map(|(step, judged)| step.accepted(judged, &heads)).collect();
         let existing = self.existing(&accepted).await?;
 
         let mut changes = Changes::default();
@@ -58,7 +39,7 @@ impl Applier<'_> {
                 Some(accepted) => changes.add(accepted, &existing)?,
                 None => Vec::new(),
             };
-            verdicts.push(verdict(step, judged, refused));
+            verdicts.push(step.verdict(judged, refused));
         }
         self.write_runs(&heads).await?;
         self.write(&changes).await?;
@@ -67,7 +48,7 @@ impl Applier<'_> {
     }
 
     async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
-        let runs: BTreeSet<&'w RunId> = steps.iter().filter_map(run_of).collect();
+        let runs: BTreeSet<&'w RunId> = steps.iter().filter_map(Step::run).collect();
         let given = json_text(&runs);
         let rows = query_file!("queries/fences.sql", given).fetch_all(&mut *self.connection).await;
         let mut heads = Heads::new();
@@ -145,12 +126,11 @@ impl Applier<'_> {
     }
 
     async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
-        let (made, changed) = run_rows(heads.values())?;
-        if let Some(rows) = json_rows(&made) {
+        if let Some(rows) = json_rows(&runs_made(heads.values())?) {
             let done = query_file!("queries/runs_insert.sql", self.lease_us, rows).execute(&mut *self.connection).await;
             done.map_err(|error| self.place.error(error))?;
         }
-        if let Some(rows) = json_rows(&changed) {
+        if let Some(rows) = json_rows(&runs_changed(heads.values())?) {
             self.done(query_file!("queries/runs_update.sql", rows)).await?;
         }
         Ok(())
@@ -222,20 +202,6 @@ fn json_rows<T: Serialize>(rows: &[T]) -> Option<String> {
     if rows.is_empty() { None } else { Some(json_text(rows)) }
 }
 
-pub(crate) fn run_of<'w>(step: &Step<'w>) -> Option<&'w RunId> {
-    match step {
-        Step::New(new) => first_row(&new.writes).map(|row| &row.id),
-        Step::Next(next) => Some(&next.lease.run),
-    }
-}
-
-fn first_row(writes: &[Write]) -> Option<&RunRow> {
-    match writes.first() {
-        Some(Write::PutRun(row)) => Some(row),
-        _ => None,
-    }
-}
-
 fn inserted_path(write: &Write) -> Option<&str> {
     match write {
         Write::InsertInstance(row) => Some(row.path.as_str()),
@@ -258,69 +224,6 @@ fn judge_new<'w>(new: &'w NewRun, heads: &mut Heads<'w>, last_execution: &mut i6
         return Judged::Exists;
     }
     *last_execution += 1;
-    let head = Head {
-        execution: *last_execution,
-        epoch: 1,
-        sequence: row.sequence,
-        status: row.status,
-        root_path: Path::root(&row.flow).as_str().to_owned(),
-        flow: row.flow.clone(),
-        plan: row.plan.0.clone(),
-        simulated: new.simulated,
-        beginning: Some(Beginning {
-            process: &new.process,
-            simulated: new.simulated,
-            started_by: &new.started_by,
-            setup: &new.setup,
-        }),
-        first: Some(row),
-        last: Some(row),
-    };
-    heads.insert(&row.id, head);
+    heads.insert(&row.id, beginning(new, row, *last_execution));
     Judged::Accepted
-}
-
-fn judge_next<'w>(next: &'w RunCommit, heads: &mut Heads<'w>) -> Result<(), Conflict> {
-    let run = &next.lease.run;
-    let Some(head) = heads.get_mut(run) else { return Err(Conflict::NoSuchRun { run: run.clone() }) };
-    if head.epoch != next.lease.epoch {
-        return Err(Conflict::TakenOver { run: run.clone(), epoch: head.epoch });
-    }
-    let Some(row) = first_row(&next.writes).filter(|row| row.id == *run) else {
-        return Err(Conflict::Shape { run: run.clone() });
-    };
-    if row.sequence != head.sequence + 1 {
-        return Err(Conflict::Sequence { run: run.clone(), stored: head.sequence, given: row.sequence });
-    }
-    let is_final = matches!(head.status, RunStatus::Succeeded | RunStatus::Cancelled);
-    if is_final && row.status != head.status {
-        return Err(Conflict::Final { run: run.clone(), status: head.status });
-    }
-    head.sequence = row.sequence;
-    head.status = row.status;
-    head.last = Some(row);
-    Ok(())
-}
-
-fn accepted<'w>(step: &Step<'w>, judged: &Judged, heads: &'w Heads<'w>) -> Option<Accepted<'w>> {
-    if !matches!(judged, Judged::Accepted) {
-        return None;
-    }
-    let head = heads.get(run_of(step)?)?;
-    match step {
-        Step::New(new) => Some(Accepted { head, writes: &new.writes, answered: &[] }),
-        Step::Next(next) => Some(Accepted { head, writes: &next.writes, answered: &next.answered }),
-    }
-}
-
-fn verdict(step: &Step<'_>, judged: Judged, refused: Vec<Path>) -> Verdict {
-    match (step, judged) {
-        (Step::New(new), Judged::Accepted) => {
-            let run = first_row(&new.writes).map_or_else(|| RunId("".into()), |row| row.id.clone());
-            Verdict::Created(Created::Run { lease: Lease { run, epoch: 1 }, refused })
-        }
-        (Step::New(_), Judged::Exists | Judged::Conflict(_)) => Verdict::Created(Created::Exists),
-        (Step::Next(_), Judged::Conflict(conflict)) => Verdict::Committed(Committed::Conflict(conflict)),
-        (Step::Next(_), Judged::Accepted | Judged::Exists) => Verdict::Committed(Committed::Stored { refused }),
-    }
 }

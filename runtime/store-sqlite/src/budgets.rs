@@ -1,13 +1,13 @@
 //! Shared budgets: what runs draw, what stands, what was spent.
 
-use crate::decode::{self, Detail, money, small, unsigned};
 use crate::faults::Place;
-use crate::rows::{count, entry_kind_name, json_text, pico};
 use pmflow_engine::{RunId, Time};
 use pmflow_ledger::shared::Share;
 use pmflow_ledger::{Account, Entry, EntryKind, LedgerError, Period};
 use pmflow_plan::Money;
 use pmflow_store::budget::{Books, BudgetShare, applicable};
+use pmflow_store::tables::decode::{self, Detail, money, small, unsigned};
+use pmflow_store::tables::rows::{count, entry_kind_name, json_text, pico};
 use pmflow_store::{BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError};
 use sqlx::{SqliteConnection, SqlitePool, query_file, query_file_as, query_file_scalar};
 

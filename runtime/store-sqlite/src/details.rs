@@ -1,10 +1,10 @@
 //! A run's steps, failed items, ledger, approvals and history.
 
-use crate::decode::{self, Detail, UsageColumns, money, small, unsigned};
 use crate::faults::Place;
-use crate::rows::count;
 use pmflow_engine::{CallId, Path, RunId};
 use pmflow_ledger::Entry;
+use pmflow_store::tables::decode::{self, Detail, UsageColumns, money, small, unsigned};
+use pmflow_store::tables::rows::count;
 use pmflow_store::{Approval, CallSample, FailedItem, HistoryRow, StepCursor, StoreError, StoredStep, UsageRow};
 use sqlx::{SqlitePool, query_file, query_file_as};
 

@@ -6,15 +6,11 @@
 
 mod apply;
 mod budgets;
-mod decode;
 mod details;
 mod faults;
-mod fold;
-mod history;
 mod open;
 mod outputs;
 mod recover;
-mod rows;
 mod single;
 mod summaries;
 mod writer;
@@ -24,6 +20,7 @@ pub use open::SqliteOptions;
 use faults::Place;
 use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
+use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
     Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
     Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,

@@ -1,8 +1,8 @@
 //! Stored results, page by page. A page starts where the last one ended, so the millionth costs what the first did.
 
-use crate::decode::{self, Detail};
 use crate::faults::Place;
 use pmflow_engine::{Path, RunId};
+use pmflow_store::tables::decode::{self, Detail};
 use pmflow_store::{OutputCursor, OutputFilter, RunCursor, StoreError, StoredOutput};
 use sqlx::{SqlitePool, query_file, query_file_as};
 

@@ -1,10 +1,10 @@
 //! Reading a run back whole.
 
-use crate::decode::{self, Detail, money, unsigned};
 use crate::faults::Place;
 use pmflow_engine::{BindingRow, Counters, InstanceRow, Path, RunId, RunRow, Stored};
 use pmflow_ledger::Account;
 use pmflow_plan::PlanId;
+use pmflow_store::tables::decode::{self, Detail, money, unsigned};
 use pmflow_store::{StoreError, StoredRun};
 use sqlx::{SqliteConnection, query_file};
 

@@ -1,11 +1,11 @@
 //! Writes that concern one run or plan: leases, requests, plans.
 
 use crate::budgets::BudgetWriter;
-use crate::decode::{self, LeaseColumns};
 use crate::faults::Place;
-use crate::rows::json_text;
 use crate::writer::{Outcome, Work};
 use pmflow_engine::RunId;
+use pmflow_store::tables::decode::{self, LeaseColumns};
+use pmflow_store::tables::rows::json_text;
 use pmflow_store::{Answer, Ask, Claim, Lease, Process, Renewal, RequestId, StoreError, StoredPlan};
 use sqlx::{SqliteConnection, query_file, query_file_scalar};
 
@@ -86,7 +86,7 @@ impl Single<'_> {
     async fn renew(&mut self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {
         let mut renewals = Vec::with_capacity(leases.len());
         for lease in leases {
-            let (run, epoch) = (&*lease.run.0, crate::rows::count(lease.epoch));
+            let (run, epoch) = (&*lease.run.0, pmflow_store::tables::rows::count(lease.epoch));
             let renew = query_file_scalar!("queries/lease_renew.sql", self.lease_us, run, epoch);
             let until = renew.fetch_optional(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
             renewals.push(until.map_or(Renewal::Lost, |until| Renewal::Held { until }));
@@ -95,7 +95,7 @@ impl Single<'_> {
     }
 
     async fn release(&mut self, lease: &Lease) -> Result<(), StoreError> {
-        let (run, epoch) = (&*lease.run.0, crate::rows::count(lease.epoch));
+        let (run, epoch) = (&*lease.run.0, pmflow_store::tables::rows::count(lease.epoch));
         let release = query_file!("queries/lease_release.sql", run, epoch);
         release.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
     }

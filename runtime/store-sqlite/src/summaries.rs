@@ -1,10 +1,10 @@
 //! Runs as lists show them.
 
-use crate::decode::{self, Detail, LeaseColumns, money, unsigned};
 use crate::faults::Place;
 use pmflow_engine::{Counters, RunId};
 use pmflow_ledger::Account;
 use pmflow_plan::PlanId;
+use pmflow_store::tables::decode::{self, Detail, LeaseColumns, money, unsigned};
 use pmflow_store::{RunCursor, RunFilter, RunSummary, StoreError};
 use sqlx::{SqlitePool, query_file_as};
 

@@ -1,12 +1,13 @@
 //! The one writer: it gathers what many callers want written and commits it in one transaction, for the disk's commit rate
 //! is the limit. While one group is on its way to the disk, the next one gathers.
 
-use crate::apply::{Applier, Step, Verdict, run_of};
+use crate::apply::Applier;
 use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
 use pmflow_engine::RunId;
 use pmflow_plan::Money;
+use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::{
     Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Committed, Created, Draw, Drawn, Lease, NewRun, Process, Renewal,
     RunCommit, StoreError, StoredPlan,
@@ -240,7 +241,7 @@ fn is_of_one_job(error: &StoreError) -> bool {
 fn named(error: StoreError, work: &Work) -> StoreError {
     match error {
         StoreError::RecordedBefore { detail, .. } => {
-            let runs: BTreeSet<&str> = steps(&[work]).iter().filter_map(run_of).map(|run| &*run.0).collect();
+            let runs: BTreeSet<&str> = steps(&[work]).iter().filter_map(Step::run).map(|run| &*run.0).collect();
             StoreError::RecordedBefore { run: runs.into_iter().collect::<Vec<_>>().join("`, `"), detail }
         }
         other => other,
