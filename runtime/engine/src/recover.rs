@@ -32,7 +32,7 @@ impl Run {
     pub fn recover(plan: Arc<Plan>, stored: Stored, options: RunOptions, now: Time) -> Result<(Run, Transition), RecoverError> {
         let mut state = read(&plan, stored)?;
         state.shared = options.shared_budgets.then(Default::default);
-        let raised = options.budget_override;
+        let raised = options.limit_raised;
         let mut run = Run { plan, tools: Tools::new(options), state };
         if run.state.status != RunStatus::Running {
             let commands = run.outstanding();

@@ -25,8 +25,9 @@ pub struct Run {
 #[derive(Clone, Default)]
 pub struct RunOptions {
     /// The user's own limit (`--max-cost`); the lowest of it, the flow's budget and the plan's proven ceiling holds.
-    /// Of a run that is recovered while it runs: its limit from then on, above the others too.
     pub budget_override: Option<Money>,
+    /// Of a run that is recovered while it runs: its limit from then on, above all others.
+    pub limit_raised: Option<Money>,
     /// Counts tokens where an answer has a bound in tokens; without it such bounds are not checked. It must give the
     /// same count for the same text, always.
     pub tokens: Option<Arc<dyn TokenCount + Send + Sync>>,

@@ -253,7 +253,8 @@ impl<S: Store> Host<S> {
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options(cost_max, &setup), clock::now())?;
+        let options = RunOptions { limit_raised: cost_max, ..options(None, &setup) };
+        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options, clock::now())?;
         let mut first = vec![Pending::from(recovered)];
         if let Some(limit) = cost_max.filter(|_| status != RunStatus::Running) {
             first.push(run.apply(clock::now(), Event::LimitRaised { limit }).into());
@@ -332,7 +333,8 @@ fn go_on(run: &mut Run, first: &mut Vec<Pending>) {
 fn options(budget_override: Option<Money>, setup: &Setup) -> RunOptions {
     let count = |text: &str| pmflow_providers::tokens::count("o200k_base", text);
     // What costs nothing spends no budget.
-    RunOptions { budget_override, tokens: Some(Arc::new(count)), shared_budgets: setup.simulate.is_none(), origin: None }
+    let shared_budgets = setup.simulate.is_none();
+    RunOptions { budget_override, tokens: Some(Arc::new(count)), shared_budgets, ..RunOptions::default() }
 }
 
 /// The calls that a recovery owes are not sent any more: the run was cancelled while nobody executed it.
