@@ -22,7 +22,7 @@ class Editor:
         self.folder = folder
 
     def uri(self, name):
-        return uri(self.folder / name)
+        return name if name.startswith("untitled:") else uri(self.folder / name)
 
     def open(self, name, text, version=1):
         document = lsp.TextDocumentItem(uri=self.uri(name), language_id="pmflow", version=version, text=text)
