@@ -139,7 +139,11 @@ pub const STEPS: &[Word] = &[
 ];
 
 pub const MODIFIERS: &[Word] = &[
-    word("retry", "retry ${1:2}", "Tries again after a failure: `retry 2 backoff 1s..60s on rate_limit, transport`."),
+    word(
+        "retry",
+        "retry ${1:2}",
+        "Tries again after a failure: `retry 2 backoff 1s..60s on rate_limit, transport`, or `on unbilled`.",
+    ),
     word("timeout", "timeout ${1:30s}", "The longest try."),
     word("else", "else ${1:none}", "Stands in when all tries failed."),
     word("cache", "cache ${1:7d}", "An identical call within this time costs nothing."),

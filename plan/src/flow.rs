@@ -359,6 +359,16 @@ pub struct Retry {
     pub backoff_ms_max: u64,
     /// Empty: every class that can be retried.
     pub on: Vec<FailureClass>,
+    /// Only after failures which prove that nothing was billed, so that the retries of a prompt cost nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbilled: bool,
+}
+
+impl Retry {
+    /// How many further tries of a prompt may each be billed.
+    pub fn billed_times(&self) -> u32 {
+        if self.unbilled { 0 } else { self.times }
+    }
 }
 
 /// Why a step failed.

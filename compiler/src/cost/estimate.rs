@@ -12,7 +12,7 @@ use super::prompt::{PromptFacts, overhead_tokens_max, prompt_facts};
 use super::schedule::{RunRate, run_rate};
 use super::spread::{Interval, interval};
 use super::verdict::{Assumption, Verdict, assumptions, verdicts};
-use pmflow_plan::{Block, Call, Expr, For, MatchArm, Plan, Source, Stage, Step, StepKind, StreamFrom, Target, Value};
+use pmflow_plan::{Block, Call, Expr, For, MatchArm, Plan, Retry, Source, Stage, Step, StepKind, StreamFrom, Target, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -299,11 +299,12 @@ impl<'a> Pricer<'a> {
     }
 
     fn call(&mut self, path: &str, call: &'a Call, depth: u32) -> Option<usize> {
-        let tries = u64::from(call.retry.as_ref().map_or(0, |retry| retry.times)) + 1;
+        let retry = call.retry.as_ref();
         match &call.target {
             Target::Operation(_) => None,
             Target::Prompt(name) => {
                 let Some(facts) = self.prompts.get(name.as_str()) else { return self.endless(path, format!("prompt({name})")) };
+                let tries = u64::from(retry.map_or(0, Retry::billed_times)) + 1;
                 let cached = call.cache_ms.is_some();
                 let one = &facts.one_try;
                 let cost = Cost {
@@ -315,6 +316,7 @@ impl<'a> Pricer<'a> {
                 self.add(path, Rule::Call { prompt: name.clone(), tries_max: tries, requests_per_try_max }, cost, Vec::new())
             }
             Target::Flow(name) => {
+                let tries = u64::from(retry.map_or(0, |retry| retry.times)) + 1;
                 let flow = self.flow(name, depth + 1);
                 let count = Count { least: 1, expected_milli: Some(1000), most: Some(tries) };
                 let name = format!("tries({path})").into();

@@ -49,7 +49,8 @@ pub fn block(steps: Vec<Step>) -> Block {
 }
 
 pub fn call(target: Target, retries: u32) -> StepKind {
-    let retry = (retries > 0).then_some(Retry { times: retries, backoff_ms_min: 1, backoff_ms_max: 2, on: Vec::new() });
+    let retry =
+        (retries > 0).then_some(Retry { times: retries, backoff_ms_min: 1, backoff_ms_max: 2, on: Vec::new(), unbilled: false });
     StepKind::Call(Call {
         target,
         arguments: BTreeMap::new(),

@@ -498,8 +498,13 @@ impl Checker<'_> {
                 read
             }
         };
-        let on: Vec<FailureClass> = on.iter().filter_map(|name| self.failure_class(&name.text, name.span)).collect();
-        Some(Retry { times: times_read, backoff_ms_min: min, backoff_ms_max: max, on })
+        let (unbilled, classes): (Vec<&Name>, Vec<&Name>) = on.iter().partition(|name| name.text == "unbilled");
+        if let (Some(name), false) = (unbilled.first(), classes.is_empty()) {
+            let text = "`unbilled` is no kind of failure: it stands alone after `on`";
+            self.report(Problem::new("E0302", name.span, text).help("delete it, or the kinds beside it"));
+        }
+        let on: Vec<FailureClass> = classes.iter().filter_map(|name| self.failure_class(&name.text, name.span)).collect();
+        Some(Retry { times: times_read, backoff_ms_min: min, backoff_ms_max: max, on, unbilled: !unbilled.is_empty() })
     }
 
     /// The arguments of `csv(…)` and its kin: the path, and options by name.

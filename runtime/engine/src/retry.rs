@@ -36,7 +36,7 @@ pub(crate) fn next(failure: &Failure, retry: Option<&Retry>, tried: u32, put_off
         return Next::PutOff { delay_ms: delay.max(asked) };
     }
     match retry {
-        Some(retry) if tried < retry.times && wanted(failure.class, retry) => {
+        Some(retry) if tried < retry.times && wanted(failure, retry) => {
             let delay = backoff(retry.backoff_ms_min, retry.backoff_ms_max, tried, seed);
             Next::Again { delay_ms: delay.max(asked) }
         }
@@ -44,11 +44,17 @@ pub(crate) fn next(failure: &Failure, retry: Option<&Retry>, tried: u32, put_off
     }
 }
 
-fn wanted(class: FailureClass, retry: &Retry) -> bool {
-    if !retry.on.is_empty() {
-        return retry.on.contains(&class);
+fn wanted(failure: &Failure, retry: &Retry) -> bool {
+    if retry.unbilled && failure.billing == Billing::Unknown {
+        return false;
     }
-    matches!(class, FailureClass::Transport | FailureClass::RateLimit | FailureClass::Timeout | FailureClass::UnknownOutcome)
+    if !retry.on.is_empty() {
+        return retry.on.contains(&failure.class);
+    }
+    matches!(
+        failure.class,
+        FailureClass::Transport | FailureClass::RateLimit | FailureClass::Timeout | FailureClass::UnknownOutcome
+    )
 }
 
 /// Doubles with every try; between half and the whole of it, so that many callers do not come back at once.
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
 
     fn retry(times: u32) -> Retry {
-        Retry { times, backoff_ms_min: 1000, backoff_ms_max: 60_000, on: Vec::new() }
+        Retry { times, backoff_ms_min: 1000, backoff_ms_max: 60_000, on: Vec::new(), unbilled: false }
     }
 
     #[test]
@@ -108,5 +114,10 @@ mod tests {
         let named = Retry { on: vec![FailureClass::Refusal], ..retry(1) };
         assert!(matches!(next(&Failure::unknown(FailureClass::Refusal, "x"), Some(&named), 0, 0, "s"), Next::Again { .. }));
         assert_eq!(next(&Failure::unknown(FailureClass::Transport, "x"), Some(&named), 0, 0, "s"), Next::Exhausted);
+        let unbilled = Retry { unbilled: true, ..retry(1) };
+        let refused = Failure::not_sent(FailureClass::Transport, "x");
+        assert!(matches!(next(&refused, Some(&unbilled), 0, 0, "s"), Next::Again { .. }));
+        assert_eq!(next(&refused, Some(&unbilled), 1, 0, "s"), Next::Exhausted);
+        assert_eq!(next(&Failure::unknown(FailureClass::Transport, "x"), Some(&unbilled), 0, 0, "s"), Next::Exhausted);
     }
 }

@@ -189,7 +189,7 @@ pub fn call_operation(name: &str, x: Expr) -> StepKind {
 }
 
 pub fn retry(times: u32) -> Retry {
-    Retry { times, backoff_ms_min: 100, backoff_ms_max: 2_000, on: Vec::new() }
+    Retry { times, backoff_ms_min: 100, backoff_ms_max: 2_000, on: Vec::new(), unbilled: false }
 }
 
 /// A loop over a list.

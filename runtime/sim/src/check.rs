@@ -104,7 +104,7 @@ fn check_attempts(simulation: &Simulation, plan: &Plan) -> Vec<String> {
 fn attempts_max(plan: &Plan, call: &Call) -> Option<u64> {
     let Target::Prompt(name) = &call.target else { return None };
     let prompt = plan.prompts.get(name)?;
-    let tries = 1 + u64::from(call.retry.as_ref().map_or(0, |retry| retry.times));
+    let tries = 1 + u64::from(call.retry.as_ref().map_or(0, pmflow_plan::Retry::billed_times));
     Some(tries * prompt.chain.len() as u64 * (1 + u64::from(prompt.repair)))
 }
 

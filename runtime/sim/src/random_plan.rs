@@ -196,7 +196,7 @@ impl Maker {
         let name = self.name("judge");
         let x = self.int();
         let mut call = call(Target::Prompt("judge".to_owned()), x);
-        call.retry = self.random.percent(60).then(|| retry(2));
+        call.retry = self.random.percent(60).then(|| Retry { unbilled: name.ends_with(['3', '7']), ..retry(2) });
         if self.random.percent(40) {
             let fallback = Value::record([("score", Value::Int(0)), ("word", Value::text("none"))]);
             call.otherwise = Some(literal(fallback));

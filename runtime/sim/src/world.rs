@@ -91,6 +91,9 @@ impl Troubles {
 
     fn trouble(&self, random: &mut Random) -> Option<Failure> {
         if random.percent(self.transport) {
+            if random.percent(30) {
+                return Some(Failure::not_sent(FailureClass::Transport, "the connection was refused"));
+            }
             return Some(Failure::unknown(FailureClass::Transport, "the connection broke"));
         }
         if random.percent(self.timeout) {

@@ -71,14 +71,16 @@ impl World {
 
     /// As the engine does: the tries of one model, with its repairs, then those of the next.
     fn call(&mut self, plan: &Plan, call: &Call) -> Result<(), OutOfFuse> {
-        let tries = 1 + call.retry.as_ref().map_or(0, |retry| retry.times);
+        let retry = call.retry.as_ref();
         match &call.target {
             Target::Operation(_) => Ok(()),
-            Target::Flow(name) => (0..tries).try_for_each(|_| self.flow(plan, name)),
+            Target::Flow(name) => (0..=retry.map_or(0, |retry| retry.times)).try_for_each(|_| self.flow(plan, name)),
             Target::Prompt(name) => {
                 let prompt = &plan.prompts[name];
+                // Retries that only follow what was not billed send again, and again nothing is billed until one is.
+                let billed = if retry.is_some_and(|retry| retry.unbilled) { 0 } else { retry.map_or(0, |retry| retry.times) };
                 for id in &prompt.chain {
-                    for _ in 0..tries {
+                    for _ in 0..=billed {
                         for repairs in 0..=prompt.repair {
                             self.request(prompt, &plan.models[id], repairs > 0)?;
                         }

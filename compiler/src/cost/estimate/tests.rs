@@ -1,6 +1,6 @@
 use super::*;
 use crate::cost::fixtures::*;
-use pmflow_plan::{CapFidelity, MatchArm, Money, Prompt};
+use pmflow_plan::{CapFidelity, MatchArm, Money, Prompt, Retry};
 
 /// $0.10 in, $0.50 out per million tokens; cache writes $0.125.
 const LUNA: &str = "openai/gpt-6-luna";
@@ -77,6 +77,16 @@ fn a_chain_with_repairs_is_the_sum_of_all_that_may_be_billed() {
     // A repair sends the answer again (300 tokens) with a note (512 bytes).
     let of = |input: i128, output: i128| (1875 + 2250 + 512) * input + 600 * output;
     assert_eq!(estimate(&plan).run.ceiling, known(of(125_000, 500_000) + of(1_250_000, 5_000_000)));
+}
+
+#[test]
+fn retries_after_what_was_not_billed_cost_nothing() {
+    let of = |unbilled| {
+        let StepKind::Call(mut asked) = call(Target::Prompt("ask".into()), 3) else { unreachable!("a call was made") };
+        asked.retry = asked.retry.map(|retry| Retry { unbilled, ..retry });
+        ceiling(vec![step("a", StepKind::Call(asked))])
+    };
+    assert_eq!((of(false), of(true)), (known(4 * ONE_CALL), known(ONE_CALL)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::steps::backoff_purpose;
 use crate::turn::{At, Turn};
 use crate::write::StepStatus;
 use crate::{CacheLookup, CallId, Command, ModelCall, Time, Write, failures, keys, prompts};
-use pmflow_plan::{Call, Failure, Money, Prompt, StepKind, Target, Value};
+use pmflow_plan::{Billing, Call, Failure, Money, Prompt, StepKind, Target, Value};
 
 /// Of one attempt, where the author says nothing.
 const TIMEOUT_MS: u64 = 600_000;
@@ -181,7 +181,11 @@ impl<'a> Turn<'a> {
                 Some(delay_ms)
             }
             Next::Again { delay_ms } => {
-                (state.tried, state.repaired, state.invalid) = (state.tried + 1, 0, None);
+                state.tried += 1;
+                // A request that cost nothing is made again as it was: its repairs were paid for, and are counted.
+                if failure.billing == Billing::Unknown {
+                    (state.repaired, state.invalid) = (0, None);
+                }
                 Some(delay_ms)
             }
             Next::Exhausted if (state.model as usize) + 1 < prompt.chain.len() => {

@@ -101,6 +101,22 @@ fn a_storm_of_429_costs_no_money_and_no_try() {
 }
 
 #[test]
+fn a_retry_after_what_was_not_billed_forgets_no_repair() {
+    let unbilled = pmflow_plan::Retry { unbilled: true, ..retry(2) };
+    let mut table = Table::new(plan(|prompt| prompt.repair = 1, |call| call.retry = Some(unbilled)));
+    let first = table.model_call();
+    table.apply(answered(&first, "no JSON at all"));
+    let second = table.model_call();
+    table.apply(failed(&second, Failure::not_sent(FailureClass::Transport, "refused")));
+    table.fire();
+    let third = table.model_call();
+    assert_eq!((third.messages.len(), third.hold), (second.messages.len(), second.hold), "it is still the repair");
+    table.apply(answered(&third, "still none"));
+    assert_eq!(table.run.status(), RunStatus::Failed);
+    assert_eq!(table.run.account().settled, price().checked_mul(2).expect("small"), "two of three requests were billed");
+}
+
+#[test]
 fn a_refusal_is_billed_and_not_repaired() {
     let mut table = Table::new(plan(|prompt| prompt.repair = 3, |_| {}));
     let call = table.model_call();
