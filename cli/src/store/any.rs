@@ -3,10 +3,11 @@
 use pmflow_engine::{Gather, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
-    Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,
-    Request, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan,
-    StoredRun, StoredStep, UsageRow,
+    AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
+    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun,
+    OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter, RunSummary,
+    SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger, TriggerChange,
+    UsageRow,
 };
 use pmflow_store_postgres::PostgresStore;
 use pmflow_store_sqlite::SqliteStore;
@@ -63,7 +64,18 @@ passed_on! {
     create(run: NewRun) -> Stored<Created>;
     commit(batch: Vec<RunCommit>) -> Stored<Vec<Committed>>;
     claim(run: &RunId, process: &Process, gone: Option<u64>) -> Stored<Claim>;
-    claim_free(process: &Process, runs_max: u32) -> Stored<Vec<Lease>>;
+    claim_free(process: &Process, runs_max: u32) -> Stored<Vec<Claimed>>;
+    bury(lease: &Lease) -> Stored<()>;
+    survived(lease: &Lease) -> Stored<()>;
+    take_alerts(destinations: &[String], hold: Duration) -> Stored<Vec<AlertDelivery>>;
+    settle_alert(alert: i64, destination: &str, failed: Option<(String, Duration)>) -> Stored<()>;
+    deploy(deployment: Deployment) -> Stored<()>;
+    undeploy(flow: &str) -> Stored<bool>;
+    deployments() -> Stored<Vec<Deployed>>;
+    pause_schedule(flow: &str, paused: bool) -> Stored<bool>;
+    record_triggers(recording: Recording) -> Stored<Recorded>;
+    triggers(flow: Option<&str>, open_only: bool, rows_max: u32) -> Stored<Vec<Trigger>>;
+    change_trigger(change: TriggerChange) -> Stored<bool>;
     news(time_max: Duration) -> ();
     renew(leases: &[Lease]) -> Stored<Vec<Renewal>>;
     release(lease: &Lease) -> Stored<()>;

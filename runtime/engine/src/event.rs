@@ -92,6 +92,10 @@ pub enum Event {
     /// The process that executes the run wants to stop: as pause, but the run stays a running one, for another process to
     /// take up.
     HandOverRequested,
+    /// As pause: whoever executes the run dies of it, so that a person is to look first.
+    SetAside {
+        failure: Failure,
+    },
     /// A failed or suspended run goes on: what failed is tried again, what is done never.
     ResumeRequested,
     LimitRaised {

@@ -69,7 +69,10 @@ impl Run {
         let tools = Tools { patterns: Patterns::default(), tokens: options.tokens };
         let flow = plan.flows.get(&plan.flow);
         let parameters = match flow {
-            Some(flow) => parameters(&tools.context(&plan), flow, &input, now),
+            Some(flow) => {
+                let now = options.origin.as_ref().map_or(now, |origin| origin.clock);
+                parameters(&tools.context(&plan), flow, &input, now)
+            }
             None => Err(failures::missing("flow", &plan.flow)),
         };
         let limit = flow.and_then(|flow| flow.settings.budget.run);

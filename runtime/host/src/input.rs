@@ -12,15 +12,31 @@ pub struct InputError {
     pub reasons: Vec<String>,
 }
 
+/// As [`read`], for runs that begin later: defaults are left to each run, and the parameter `besides` is given with each.
+pub fn read_part(plan: &Plan, given: &BTreeMap<String, String>, besides: Option<&str>) -> Result<Value, InputError> {
+    let later = |name: &str, default: &Option<ParameterDefault>| {
+        !given.contains_key(name) && (besides == Some(name) || matches!(default, Some(ParameterDefault::Value(_))))
+    };
+    read_but(plan, given, later)
+}
+
 /// The flow's parameters from texts (`--input name=value`): lists, records and maps as JSON.
 pub fn read(plan: &Plan, given: &BTreeMap<String, String>) -> Result<Value, InputError> {
+    read_but(plan, given, |_, _| false)
+}
+
+fn read_but(
+    plan: &Plan,
+    given: &BTreeMap<String, String>,
+    is_later: impl Fn(&str, &Option<ParameterDefault>) -> bool,
+) -> Result<Value, InputError> {
     let Some(flow) = plan.flows.get(&plan.flow) else {
         return Err(InputError { reasons: vec![format!("the plan has no flow `{}`", plan.flow)] });
     };
     let mut reasons: Vec<String> = given.keys().filter_map(|name| unknown(flow, name)).collect();
     let mut fields = Vec::new();
     let types = Types::new(&plan.types);
-    for parameter in &flow.parameters {
+    for parameter in flow.parameters.iter().filter(|parameter| !is_later(&parameter.name, &parameter.default)) {
         let value = match (given.get(&parameter.name), &parameter.default) {
             (Some(text), _) => schema::convert_text(&parameter.ty, &types, text).map_err(|mismatch| mismatch.to_string()),
             (None, Some(ParameterDefault::Value(default))) => evaluated(plan, default),

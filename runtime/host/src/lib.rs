@@ -7,6 +7,7 @@ pub mod budgets;
 mod caretaker;
 mod clients;
 mod clock;
+pub mod deploy;
 mod driver;
 mod effects;
 mod fault;
@@ -16,6 +17,7 @@ mod models;
 mod operations;
 mod reconcile;
 mod rows;
+mod schedules;
 pub mod secrets;
 mod take_over;
 pub mod tokens;
@@ -24,6 +26,7 @@ mod worker;
 pub use clock::now;
 pub use driver::{Progress, Wish};
 pub use fault::Fault;
+pub use schedules::backfill;
 pub use take_over::TakeOver;
 pub use worker::{Worker, WorkerOptions};
 
@@ -37,7 +40,7 @@ use pmflow_plan::{DecodeError, FailureClass, Money, Plan, PlanId, SourceMap, Val
 use pmflow_store::{Ask, Claim, Conflict, Created, Holder, Lease, NewRun, Process, Store, StoreError, StoredPlan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -80,6 +83,17 @@ impl Setup {
     pub fn check_keys(&self, plan: &Plan) -> Result<(), HostError> {
         models::Models::new(plan, self, &Clients::default())?.ready(plan)
     }
+}
+
+/// A run whose workers died so many times in a row without getting anywhere is set aside.
+pub const DEATHS_MAX: u32 = 5;
+
+/// How a run is taken up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taking {
+    pub cost_max: Option<Money>,
+    /// As its claim says.
+    pub deaths: u32,
 }
 
 /// What becomes of a question to a person.
@@ -218,7 +232,7 @@ impl<S: Store> Host<S> {
             Claim::Granted(lease) => lease,
             Claim::Held(holder) => return Err(HostError::Held(holder)),
         };
-        self.take_up(lease, approvals, cost_max).await
+        self.take_up(lease, approvals, Taking { cost_max, deaths: 0 }).await
     }
 
     /// Creates a run and leaves it to the workers.
@@ -246,8 +260,8 @@ impl<S: Store> Host<S> {
     }
 
     /// Goes on with a run that this process has claimed.
-    pub(crate) async fn take_up(&self, lease: Lease, approvals: Approvals, cost_max: Option<Money>) -> Result<Live, HostError> {
-        let id = &lease.run.clone();
+    pub(crate) async fn take_up(&self, lease: Lease, approvals: Approvals, taking: Taking) -> Result<Live, HostError> {
+        let (id, cost_max) = (&lease.run.clone(), taking.cost_max);
         let stored = self.store.recover(id).await?;
         let status = stored.stored.run.status;
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
@@ -266,7 +280,12 @@ impl<S: Store> Host<S> {
             let Some(event) = driver::event_of(request.ask, request.instance) else { continue };
             first.push(Pending { transition: run.apply(clock::now(), event), answered: vec![request.id] });
         }
-        if cancelled {
+        let set_aside = taking.deaths >= DEATHS_MAX && status == RunStatus::Running && !cancelled;
+        if set_aside {
+            let failure = died_of(taking.deaths, &first);
+            first.push(run.apply(clock::now(), Event::SetAside { failure }).into());
+        }
+        if cancelled || set_aside {
             leave_unsent(&mut run, &mut first);
         }
         if status != RunStatus::Running {
@@ -337,7 +356,29 @@ fn options(budget_override: Option<Money>, setup: &Setup) -> RunOptions {
     RunOptions { budget_override, tokens: Some(Arc::new(count)), shared_budgets, ..RunOptions::default() }
 }
 
-/// The calls that a recovery owes are not sent any more: the run was cancelled while nobody executed it.
+/// Why a run is set aside, with the steps that were under way each time.
+fn died_of(deaths: u32, first: &[Pending]) -> Failure {
+    let step = |command: &Command| match command {
+        Command::CallModel(call) => Some(call.call.step.to_string()),
+        Command::CallOperation(call) => Some(call.call.step.to_string()),
+        _ => None,
+    };
+    let steps: BTreeSet<String> = first.iter().flat_map(|pending| &pending.transition.commands).filter_map(step).collect();
+    let under_way = match steps.iter().next() {
+        None => String::new(),
+        Some(one) if steps.len() == 1 => format!(" with `{one}` under way"),
+        Some(one) => format!(" with `{one}` and {} more under way", steps.len() - 1),
+    };
+    Failure::not_sent(
+        FailureClass::UnknownOutcome,
+        format!(
+            "{deaths} workers in a row died on this run, or were cut off from the database,{under_way}, and no step was recorded; it is \
+             set aside. Look at the workers' logs and their memory, then resume it"
+        ),
+    )
+}
+
+/// The calls that a recovery owes are not sent any more: the run was cancelled, or is set aside.
 fn leave_unsent(run: &mut Run, first: &mut Vec<Pending>) {
     let mut unsent = Vec::new();
     for pending in first.iter_mut() {
@@ -352,7 +393,7 @@ fn leave_unsent(run: &mut Run, first: &mut Vec<Pending>) {
         });
     }
     for call in unsent {
-        let failure = Failure::not_sent(FailureClass::Cancelled, "the run was cancelled before this call was sent");
+        let failure = Failure::not_sent(FailureClass::Cancelled, "the run stopped before this call was sent");
         first.push(run.apply(clock::now(), Event::CallFailed { call, failure }).into());
     }
 }

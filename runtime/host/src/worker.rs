@@ -1,8 +1,9 @@
 //! A process that executes whatever run is free, until it is told to stop.
 
-use crate::{Approvals, Host, HostError, Live, Wish};
+use crate::schedules::Schedules;
+use crate::{Approvals, Host, HostError, Live, Taking, Wish, is_dead};
 use pmflow_engine::{RunEnd, RunId, RunStatus};
-use pmflow_store::{Lease, Store};
+use pmflow_store::{Claimed, Lease, RunFilter, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,8 @@ use tokio::task::JoinSet;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Runs that are claimed in one go, at most: others are to get some as well.
 const CLAIM_MAX: usize = 64;
+/// Runs that are looked at in one go.
+const PAGE: u32 = 500;
 
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
@@ -50,6 +53,8 @@ impl<S: Store> Worker<S> {
     /// allow, and every run is given back for another worker to take up.
     pub async fn work(&self, mut stop: watch::Receiver<bool>) {
         let mut crew = Crew { tasks: JoinSet::new(), wishes: BTreeMap::new() };
+        self.bury_the_dead().await;
+        let schedules = tokio::spawn(Schedules::new(self.host.clone()).keep(stop.clone()));
         while !*stop.borrow_and_update() {
             let more = self.claim(&mut crew).await;
             self.live.store(crew.tasks.len(), Ordering::Relaxed);
@@ -66,7 +71,38 @@ impl<S: Store> Worker<S> {
             }
         }
         self.drain(crew).await;
+        // It has heard the same word, and starts nothing more.
+        schedules.abort();
         self.live.store(0, Ordering::Relaxed);
+    }
+
+    /// The leases of processes that died on this machine are not waited for.
+    async fn bury_the_dead(&self) {
+        if let Err(error) = self.bury_all().await {
+            tracing::warn!(%error, "runs of dead processes cannot be looked for");
+        }
+    }
+
+    async fn bury_all(&self) -> Result<(), StoreError> {
+        let store = &self.host.store;
+        let filter = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+        let mut after = None;
+        loop {
+            let page = store.runs(&filter, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.cursor);
+            for run in &page {
+                if let Some(holder) = run.holder.as_ref().filter(|holder| is_dead(holder)) {
+                    store.bury(&Lease { run: run.id.clone(), epoch: holder.epoch }).await?;
+                }
+            }
+        }
+    }
+
+    fn take(&self, crew: &mut Crew, lease: Lease, deaths: u32) {
+        let (wish, wished) = watch::channel(Wish::GoOn);
+        crew.wishes.insert(lease.run.clone(), wish);
+        crew.tasks.spawn(execute(self.host.clone(), lease, deaths, wished));
     }
 
     /// Claims what there is room for. True: there may be more.
@@ -75,18 +111,16 @@ impl<S: Store> Worker<S> {
         if room == 0 {
             return false;
         }
-        let leases = match self.host.store.claim_free(&self.host.process, u32::try_from(room).unwrap_or(u32::MAX)).await {
-            Ok(leases) => leases,
+        let claimed = match self.host.store.claim_free(&self.host.process, u32::try_from(room).unwrap_or(u32::MAX)).await {
+            Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "no runs can be claimed");
                 return false;
             }
         };
-        let more = leases.len() == room;
-        for lease in leases {
-            let (wish, wished) = watch::channel(Wish::GoOn);
-            crew.wishes.insert(lease.run.clone(), wish);
-            crew.tasks.spawn(execute(self.host.clone(), lease, wished));
+        let more = claimed.len() == room;
+        for Claimed { lease, deaths } in claimed {
+            self.take(crew, lease, deaths);
         }
         more
     }
@@ -112,10 +146,10 @@ impl Crew {
     }
 }
 
-async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, mut wished: watch::Receiver<Wish>) -> RunId {
+async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wished: watch::Receiver<Wish>) -> RunId {
     let run = lease.run.clone();
     let ended = async {
-        let live: Live = host.take_up(lease.clone(), Approvals::Wait, None).await?;
+        let live: Live = host.take_up(lease.clone(), Approvals::Wait, Taking { cost_max: None, deaths }).await?;
         tracing::info!(%run, "run taken up");
         let abort = live.end.abort_handle();
         // Dropped with this task, the run's own task ends too.
@@ -128,7 +162,13 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, mut wished: watch::
             }
         }
     };
-    tell(&run, ended.await);
+    let ended = ended.await;
+    if let Err(HostError::LeaseLost { .. } | HostError::Conflict(_)) = &ended
+        && let Err(error) = host.store.survived(&lease).await
+    {
+        tracing::debug!(%run, %error, "what took the run over counts this process as dead");
+    }
+    tell(&run, ended);
     run
 }
 

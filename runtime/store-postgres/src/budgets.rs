@@ -54,7 +54,7 @@ impl AccountColumns {
     }
 }
 
-fn key(name: String, scope: &str, subject: String, period: &str) -> Result<BudgetKey, Detail> {
+pub(crate) fn key(name: String, scope: &str, subject: String, period: &str) -> Result<BudgetKey, Detail> {
     let scope = Scope::parse(scope).ok_or_else(|| format!("a budget's scope is `{scope}`"))?;
     let period = Period::parse(period).ok_or_else(|| format!("a budget's period is `{period}`"))?;
     Ok(BudgetKey { name, scope, subject, period })

@@ -4,9 +4,9 @@ use crate::columns::{column, texts};
 use crate::faults::Place;
 use crate::text::stored;
 use pmflow_engine::RunId;
-use pmflow_store::tables::decode::{LeaseColumns, unsigned};
+use pmflow_store::tables::decode::{LeaseColumns, small, unsigned};
 use pmflow_store::tables::rows::count;
-use pmflow_store::{Claim, Lease, Process, Renewal, StoreError};
+use pmflow_store::{Claim, Claimed, Lease, Process, Renewal, StoreError};
 use sqlx::{PgPool, query_file, query_file_scalar};
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ impl Leases<'_> {
         }
     }
 
-    pub async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+    pub async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Claimed>, StoreError> {
         let claim = query_file!(
             "queries/leases_claim.sql",
             process.id,
@@ -60,7 +60,21 @@ impl Leases<'_> {
             i64::from(runs_max)
         );
         let claimed = claim.fetch_all(self.pool).await.map_err(|error| self.place.error(error))?;
-        Ok(claimed.into_iter().map(|row| Lease { run: RunId(row.run_id.into()), epoch: unsigned(row.lease_epoch) }).collect())
+        let claimed = claimed.into_iter().map(|row| {
+            let lease = Lease { run: RunId(row.run_id.into()), epoch: unsigned(row.lease_epoch) };
+            Claimed { lease, deaths: small(row.lost_count) }
+        });
+        Ok(claimed.collect())
+    }
+
+    pub async fn bury(&self, lease: &Lease) -> Result<(), StoreError> {
+        let bury = query_file!("queries/lease_bury.sql", stored(&lease.run.0) as _, count(lease.epoch));
+        bury.execute(self.pool).await.map(|_| ()).map_err(|error| self.place.error(error))
+    }
+
+    pub async fn survived(&self, lease: &Lease) -> Result<(), StoreError> {
+        let survived = query_file!("queries/lease_survived.sql", stored(&lease.run.0) as _, count(lease.epoch));
+        survived.execute(self.pool).await.map(|_| ()).map_err(|error| self.place.error(error))
     }
 
     pub async fn renew(&self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {

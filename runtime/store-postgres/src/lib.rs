@@ -9,6 +9,7 @@ mod budgets;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 mod columns;
+mod deliveries;
 mod details;
 mod faults;
 mod leases;
@@ -21,6 +22,7 @@ mod recover;
 mod requests;
 mod summaries;
 mod text;
+mod triggers;
 mod writer;
 mod writes;
 
@@ -35,14 +37,16 @@ use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
-    Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,
-    Request, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan,
-    StoredRun, StoredStep, UsageRow,
+    AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
+    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun,
+    OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter, RunSummary,
+    SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger, TriggerChange,
+    UsageRow,
 };
 use sqlx::{PgPool, query_file, query_file_scalar};
 use std::time::Duration;
 use text::stored;
+use triggers::Triggers;
 use writer::{Outcome, Work, WriterHandle};
 
 /// A database of runs. Clones share its connections.
@@ -103,6 +107,10 @@ impl PostgresStore {
 
     fn leases(&self) -> Leases<'_> {
         Leases { pool: &self.pool, place: &self.place, lease_us: self.lease_us }
+    }
+
+    fn triggers_of(&self) -> Triggers<'_> {
+        Triggers { pool: &self.pool, place: &self.place }
     }
 
     async fn recover_once(&self, run: &RunId) -> Result<StoredRun, StoreError> {
@@ -221,6 +229,42 @@ impl Store for PostgresStore {
         self.patiently(|| async { self.writing(&mut *self.acquired().await?).delivered(alert).await }).await
     }
 
+    async fn take_alerts(&self, destinations: &[String], hold: Duration) -> Result<Vec<AlertDelivery>, StoreError> {
+        self.patiently(|| deliveries::take(&self.pool, &self.place, destinations, hold)).await
+    }
+
+    async fn settle_alert(&self, alert: i64, destination: &str, failed: Option<(String, Duration)>) -> Result<(), StoreError> {
+        self.patiently(|| deliveries::settle(&self.pool, &self.place, alert, destination, failed.as_ref())).await
+    }
+
+    async fn deploy(&self, deployment: Deployment) -> Result<(), StoreError> {
+        self.patiently(|| async { self.triggers_of().deploy(&deployment).await }).await
+    }
+
+    async fn undeploy(&self, flow: &str) -> Result<bool, StoreError> {
+        self.patiently(|| async { self.triggers_of().undeploy(flow).await }).await
+    }
+
+    async fn deployments(&self) -> Result<Vec<Deployed>, StoreError> {
+        self.patiently(|| async { self.triggers_of().deployments().await }).await
+    }
+
+    async fn pause_schedule(&self, flow: &str, paused: bool) -> Result<bool, StoreError> {
+        self.patiently(|| async { self.triggers_of().pause(flow, paused).await }).await
+    }
+
+    async fn record_triggers(&self, recording: Recording) -> Result<Recorded, StoreError> {
+        self.patiently(|| async { self.triggers_of().record(&recording).await }).await
+    }
+
+    async fn triggers(&self, flow: Option<&str>, open_only: bool, rows_max: u32) -> Result<Vec<Trigger>, StoreError> {
+        self.patiently(|| async { self.triggers_of().list(flow, open_only, rows_max).await }).await
+    }
+
+    async fn change_trigger(&self, change: TriggerChange) -> Result<bool, StoreError> {
+        self.patiently(|| async { self.triggers_of().change(&change).await }).await
+    }
+
     async fn spending(&self, from: Time, until: Time, simulated: bool) -> Result<Vec<SpendingRow>, StoreError> {
         self.patiently(|| budgets::spending(&self.pool, &self.place, from, until, simulated)).await
     }
@@ -252,8 +296,16 @@ impl Store for PostgresStore {
         self.patiently(|| async { self.leases().claim(run, process, gone).await }).await
     }
 
-    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Claimed>, StoreError> {
         self.patiently(|| async { self.leases().claim_free(process, runs_max).await }).await
+    }
+
+    async fn bury(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.patiently(|| async { self.leases().bury(lease).await }).await
+    }
+
+    async fn survived(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.patiently(|| async { self.leases().survived(lease).await }).await
     }
 
     async fn news(&self, time_max: Duration) {

@@ -13,6 +13,7 @@ mod outputs;
 mod recover;
 mod single;
 mod summaries;
+mod triggers;
 mod writer;
 
 pub use open::SqliteOptions;
@@ -22,14 +23,17 @@ use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
-    Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Claim,
-    Committed, Created, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun, OutputCursor, OutputFilter, Process, Renewal,
-    Request, RequestId, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput,
-    StoredPlan, StoredRun, StoredStep, UsageRow,
+    AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
+    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun,
+    OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RequestId, RunCommit, RunCursor, RunFilter,
+    RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger,
+    TriggerChange, UsageRow,
 };
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, query_file, query_file_scalar};
 use std::collections::BTreeMap;
+use std::time::Duration;
+use triggers::{TriggerDone, TriggerWork};
 use writer::{Outcome, Work, WriterHandle};
 
 /// An open database. Clones share it; it closes when the last one is dropped.
@@ -69,6 +73,20 @@ impl SqliteStore {
     pub async fn close(self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    async fn trigger(&self, work: TriggerWork) -> Result<TriggerDone, StoreError> {
+        match self.writer.write(Work::Trigger(work)).await? {
+            Outcome::Trigger(done) => Ok(done),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn changed(&self, work: TriggerWork) -> Result<bool, StoreError> {
+        match self.trigger(work).await? {
+            TriggerDone::Changed(changed) => Ok(changed),
+            _ => Err(self.mismatched()),
+        }
     }
 
     fn mismatched(&self) -> StoreError {
@@ -115,11 +133,19 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Claimed>, StoreError> {
         match self.writer.write(Work::ClaimFree { process: process.clone(), runs_max }).await? {
             Outcome::ClaimedFree(leases) => Ok(leases),
             _ => Err(self.mismatched()),
         }
+    }
+
+    async fn bury(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writer.write(Work::Bury(lease.clone())).await.map(|_| ())
+    }
+
+    async fn survived(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writer.write(Work::Survived(lease.clone())).await.map(|_| ())
     }
 
     async fn renew(&self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {
@@ -281,6 +307,51 @@ impl Store for SqliteStore {
 
     async fn alert_delivered(&self, alert: i64) -> Result<(), StoreError> {
         self.writer.write(Work::AlertDelivered(alert)).await.map(|_| ())
+    }
+
+    async fn take_alerts(&self, destinations: &[String], hold: Duration) -> Result<Vec<AlertDelivery>, StoreError> {
+        match self.trigger(TriggerWork::TakeAlerts { destinations: destinations.to_vec(), hold }).await? {
+            TriggerDone::Taken(taken) => Ok(taken),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn settle_alert(&self, alert: i64, destination: &str, failed: Option<(String, Duration)>) -> Result<(), StoreError> {
+        self.trigger(TriggerWork::SettleAlert { alert, destination: destination.to_owned(), failed }).await.map(|_| ())
+    }
+
+    async fn deploy(&self, deployment: Deployment) -> Result<(), StoreError> {
+        self.trigger(TriggerWork::Deploy(deployment)).await.map(|_| ())
+    }
+
+    async fn undeploy(&self, flow: &str) -> Result<bool, StoreError> {
+        self.changed(TriggerWork::Undeploy(flow.to_owned())).await
+    }
+
+    async fn deployments(&self) -> Result<Vec<Deployed>, StoreError> {
+        match self.trigger(TriggerWork::Deployments).await? {
+            TriggerDone::Deployments(deployments) => Ok(deployments),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn pause_schedule(&self, flow: &str, paused: bool) -> Result<bool, StoreError> {
+        self.changed(TriggerWork::Pause { flow: flow.to_owned(), paused }).await
+    }
+
+    async fn record_triggers(&self, recording: Recording) -> Result<Recorded, StoreError> {
+        match self.trigger(TriggerWork::Record(recording)).await? {
+            TriggerDone::Recorded(recorded) => Ok(recorded),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn triggers(&self, flow: Option<&str>, open_only: bool, rows_max: u32) -> Result<Vec<Trigger>, StoreError> {
+        triggers::list(&self.readers, &self.place, flow, open_only, rows_max).await
+    }
+
+    async fn change_trigger(&self, change: TriggerChange) -> Result<bool, StoreError> {
+        self.changed(TriggerWork::Change(change)).await
     }
 
     async fn spending(&self, from: Time, until: Time, simulated: bool) -> Result<Vec<SpendingRow>, StoreError> {

@@ -2,11 +2,12 @@
 
 use crate::budgets::BudgetWriter;
 use crate::faults::Place;
+use crate::triggers::TriggerWriter;
 use crate::writer::{Outcome, Work};
 use pmflow_engine::RunId;
 use pmflow_store::tables::decode::{self, LeaseColumns};
 use pmflow_store::tables::rows::json_text;
-use pmflow_store::{Answer, Ask, Claim, Lease, Process, Renewal, RequestId, StoreError, StoredPlan};
+use pmflow_store::{Answer, Ask, Claim, Claimed, Lease, Process, Renewal, RequestId, StoreError, StoredPlan};
 use sqlx::{SqliteConnection, query_file, query_file_scalar};
 
 pub(crate) struct Single<'c> {
@@ -30,6 +31,12 @@ impl Single<'_> {
                 self.budgets().raise(key, start, *limit, by).await.map(Outcome::Raised)
             }
             Work::AlertDelivered(alert) => self.budgets().delivered(*alert).await.map(|()| Outcome::Done),
+            Work::Bury(lease) => self.bury(lease).await.map(|()| Outcome::Done),
+            Work::Survived(lease) => self.survived(lease).await.map(|()| Outcome::Done),
+            Work::Trigger(work) => {
+                let mut writer = TriggerWriter { connection: &mut *self.connection, place: self.place };
+                writer.apply(work).await.map(Outcome::Trigger)
+            }
             // Transitions go together with their neighbours, see `Applier`.
             Work::Create(_) | Work::Commit(_) | Work::Close => Ok(Outcome::Done),
         }
@@ -75,12 +82,27 @@ impl Single<'_> {
         Ok(Claim::Granted(Lease { run: run.clone(), epoch: decode::unsigned(epoch) }))
     }
 
-    async fn claim_free(&mut self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_free(&mut self, process: &Process, runs_max: u32) -> Result<Vec<Claimed>, StoreError> {
         let (id, host, number) = (&process.id, &process.host, i64::from(process.number));
         let claim = query_file!("queries/leases_claim.sql", id, host, number, self.lease_us, runs_max);
         let claimed = claim.fetch_all(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
         let lease = |run: String, epoch: i64| Lease { run: RunId(run.into()), epoch: decode::unsigned(epoch) };
-        Ok(claimed.into_iter().map(|row| lease(row.run_id, row.lease_epoch)).collect())
+        let claimed = claimed.into_iter();
+        let claimed =
+            claimed.map(|row| Claimed { lease: lease(row.run_id, row.lease_epoch), deaths: decode::small(row.lost_count) });
+        Ok(claimed.collect())
+    }
+
+    async fn bury(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let (run, epoch) = (&*lease.run.0, pmflow_store::tables::rows::count(lease.epoch));
+        let bury = query_file!("queries/lease_bury.sql", run, epoch).execute(&mut *self.connection).await;
+        bury.map(|_| ()).map_err(|error| self.place.error(error))
+    }
+
+    async fn survived(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let (run, epoch) = (&*lease.run.0, pmflow_store::tables::rows::count(lease.epoch));
+        let survived = query_file!("queries/lease_survived.sql", run, epoch).execute(&mut *self.connection).await;
+        survived.map(|_| ()).map_err(|error| self.place.error(error))
     }
 
     async fn renew(&mut self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {

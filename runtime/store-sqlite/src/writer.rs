@@ -5,12 +5,13 @@ use crate::apply::Applier;
 use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
+use crate::triggers::{TriggerDone, TriggerWork};
 use pmflow_engine::RunId;
 use pmflow_plan::Money;
 use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::{
-    Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Committed, Created, Draw, Drawn, Lease, NewRun, Process, Renewal,
-    RunCommit, StoreError, StoredPlan,
+    Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Claimed, Committed, Created, Draw, Drawn, Lease, NewRun, Process,
+    Renewal, RunCommit, StoreError, StoredPlan,
 };
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
@@ -53,6 +54,9 @@ pub(crate) enum Work {
         by: String,
     },
     AlertDelivered(i64),
+    Bury(Lease),
+    Survived(Lease),
+    Trigger(TriggerWork),
     /// The last work: what was queued before it is done, what comes behind it is refused.
     Close,
 }
@@ -62,11 +66,12 @@ pub(crate) enum Outcome {
     Created(Created),
     Committed(Vec<Committed>),
     Claimed(Claim),
-    ClaimedFree(Vec<Lease>),
+    ClaimedFree(Vec<Claimed>),
     Renewed(Vec<Renewal>),
     Asked(Answer),
     Drawn(Drawn),
     Raised(Option<BudgetAccount>),
+    Trigger(TriggerDone),
     Done,
 }
 

@@ -146,6 +146,15 @@ pub struct BudgetAlert {
     pub delivered_at: Option<Time>,
 }
 
+/// An alert that a destination is to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertDelivery {
+    pub alert: BudgetAlert,
+    pub destination: String,
+    /// This one included.
+    pub tries: u32,
+}
+
 /// What was spent, by day (UTC), flow, model and person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpendingRow {

@@ -24,6 +24,14 @@ pub struct Lease {
     pub epoch: u64,
 }
 
+/// A run that nobody executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub lease: Lease,
+    /// So many processes in a row lost it without having recorded a step: they died, most likely of it.
+    pub deaths: u32,
+}
+
 /// Who holds a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {

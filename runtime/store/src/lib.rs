@@ -12,19 +12,22 @@ mod memory;
 mod reading;
 mod request;
 pub mod tables;
+mod trigger;
 
 pub use budget::{
-    BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Refusal, Scope, Spender, SpendingRow,
+    AlertDelivery, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Refusal, Scope, Spender,
+    SpendingRow,
 };
 pub use commit::{Committed, Conflict, Created, NewRun, RunCommit, StoredPlan};
 pub use error::{Remedy, StoreError};
-pub use lease::{Claim, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
+pub use lease::{Claim, Claimed, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
 pub use memory::MemoryStore;
 pub use reading::{
     Approval, CachedAnswer, CallSample, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary,
     StepCursor, StoredOutput, StoredRun, StoredStep, UsageRow,
 };
 pub use request::{Answer, Ask, Request, RequestId};
+pub use trigger::{Batch, Deployed, Deployment, Recorded, Recording, Trigger, TriggerChange, TriggerKind, TriggerState};
 
 use pmflow_engine::{Gather, RunId, Time};
 use pmflow_plan::{Money, PlanId, Value};
@@ -54,7 +57,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes runs that nobody executes and that have something to do, oldest first, at most `runs_max`: running ones, and
     /// suspended ones of which something was asked. Several processes may do so at once; each run goes to one of them.
-    fn claim_free(&self, process: &Process, runs_max: u32) -> impl Future<Output = Result<Vec<Lease>, StoreError>> + Send;
+    fn claim_free(&self, process: &Process, runs_max: u32) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
+
+    /// The process that has this lease is proved to be dead: its lease is over. Does nothing when somebody else has the run.
+    fn bury(&self, lease: &Lease) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The process that had this lease is alive: that the run was taken from it is not counted as a death ([`Claimed::deaths`]).
+    fn survived(&self, lease: &Lease) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns when there may be something to claim, and at the latest after that time. Only a hint: who waits looks anyway.
     fn news(&self, time_max: Duration) -> impl Future<Output = ()> + Send {
@@ -165,6 +174,48 @@ pub trait Store: Send + Sync + 'static {
     fn budget_alerts(&self, open_only: bool, rows_max: u32) -> impl Future<Output = Result<Vec<BudgetAlert>, StoreError>> + Send;
 
     fn alert_delivered(&self, alert: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Alerts that some of these destinations have still to be told of, each for its destination; nobody else is given them before
+    /// `hold` is over. What was given and never settled is given again.
+    fn take_alerts(
+        &self,
+        destinations: &[String],
+        hold: Duration,
+    ) -> impl Future<Output = Result<Vec<AlertDelivery>, StoreError>> + Send;
+
+    /// What came of one: delivered, or to be tried again after a while. An alert counts as delivered once all of its destinations have
+    /// it.
+    fn settle_alert(
+        &self,
+        alert: i64,
+        destination: &str,
+        failed: Option<(String, Duration)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Puts a flow in force, or its new definition. Its schedule counts from now on; whether it is paused stays as it was.
+    fn deploy(&self, deployment: Deployment) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes a flow out of force, with what still waited to be started. False: it was not in force.
+    fn undeploy(&self, flow: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// By flow.
+    fn deployments(&self) -> impl Future<Output = Result<Vec<Deployed>, StoreError>> + Send;
+
+    /// Stops a schedule, or lets it go on: then it counts from now on. False: the flow is not in force.
+    fn pause_schedule(&self, flow: &str, paused: bool) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    fn record_triggers(&self, recording: Recording) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
+
+    /// Of one flow or of all: the open ones oldest first, or all of them newest first.
+    fn triggers(
+        &self,
+        flow: Option<&str>,
+        open_only: bool,
+        rows_max: u32,
+    ) -> impl Future<Output = Result<Vec<Trigger>, StoreError>> + Send;
+
+    /// False: it stands elsewhere by now, and nothing was changed.
+    fn change_trigger(&self, change: TriggerChange) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// What runs that began at or after `from` and before `until` spent, by day, flow, model and person. Simulated runs
     /// are left out unless they are asked for.

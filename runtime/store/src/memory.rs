@@ -2,14 +2,17 @@
 
 mod apply;
 mod budgets;
+mod deliveries;
 mod listing;
+mod triggers;
 
-use crate::lease::{Claim, Holder, LEASE, Lease, Process, Renewal};
+use crate::lease::{Claim, Claimed, Holder, LEASE, Lease, Process, Renewal};
 use crate::request::{Answer, Ask, Request, RequestId};
+use crate::trigger::{Deployed, Deployment, Recorded, Recording, Trigger, TriggerChange};
 use crate::{
-    Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Committed, Created, Draw,
-    Drawn, FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow,
-    StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+    AlertDelivery, Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Committed,
+    Created, Draw, Drawn, FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor, RunFilter,
+    RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
 };
 use pmflow_engine::{
     ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, RunStatus, StepRow,
@@ -18,6 +21,7 @@ use pmflow_engine::{
 use pmflow_plan::{Money, PlanId, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Runs in memory. Clones share them. The clock stands still until it is moved.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,8 @@ struct Tables {
     requests: Vec<WaitingRequest>,
     lines: u64,
     budgets: budgets::Budgets,
+    triggers: triggers::Triggers,
+    deliveries: deliveries::Deliveries,
 }
 
 #[derive(Debug)]
@@ -47,6 +53,8 @@ struct StoredExecution {
     setup: String,
     epoch: u64,
     held_by: Option<(Process, Time, Time)>,
+    /// Times in a row that it was lost, and the steps recorded at the last of them.
+    lost: (u32, usize),
     instances: BTreeMap<Path, StoredInstance>,
     bindings: BTreeMap<(Path, String), Value>,
     steps: BTreeMap<(Path, u32), StepRow>,
@@ -120,6 +128,16 @@ impl Tables {
 }
 
 impl StoredExecution {
+    /// Before it is claimed anew: a lease that was never given back was lost.
+    fn count_death(&mut self) {
+        let recorded = self.steps.len();
+        self.lost = match (&self.held_by, self.lost) {
+            (None, _) => (0, recorded),
+            (Some(_), (times, at)) if at == recorded => (times.saturating_add(1), recorded),
+            (Some(_), _) => (1, recorded),
+        };
+    }
+
     fn holder(&self, now: Time) -> Option<Holder> {
         let (process, since, until) = self.held_by.clone()?;
         (until > now).then_some(Holder { process, epoch: self.epoch, since, until })
@@ -162,10 +180,12 @@ impl Store for MemoryStore {
         }
         execution.epoch += 1;
         execution.held_by = Some((process.clone(), now, until));
+        // Somebody knows what they do.
+        execution.lost.0 = 0;
         Ok(Claim::Granted(Lease { run: run.clone(), epoch: execution.epoch }))
     }
 
-    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_free(&self, process: &Process, runs_max: u32) -> Result<Vec<Claimed>, StoreError> {
         let mut tables = self.tables();
         let (now, until) = (tables.now, tables.lease_end());
         let has_something_to_do = |execution: &StoredExecution| match execution.row.status {
@@ -178,12 +198,35 @@ impl Store for MemoryStore {
         let mut leases = Vec::with_capacity(free.len());
         for number in free {
             if let Some(execution) = tables.runs.get_mut(&number) {
+                execution.count_death();
                 execution.epoch += 1;
                 execution.held_by = Some((process.clone(), now, until));
-                leases.push(Lease { run: execution.row.id.clone(), epoch: execution.epoch });
+                let lease = Lease { run: execution.row.id.clone(), epoch: execution.epoch };
+                leases.push(Claimed { lease, deaths: execution.lost.0 });
             }
         }
         Ok(leases)
+    }
+
+    async fn bury(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let now = tables.now;
+        if let Ok(execution) = tables.execution_mut(&lease.run)
+            && execution.epoch == lease.epoch
+            && let Some((_, _, until)) = &mut execution.held_by
+        {
+            *until = now;
+        }
+        Ok(())
+    }
+
+    async fn survived(&self, lease: &Lease) -> Result<(), StoreError> {
+        if let Ok(execution) = self.tables().execution_mut(&lease.run)
+            && execution.epoch > lease.epoch
+        {
+            execution.lost.0 = execution.lost.0.saturating_sub(1);
+        }
+        Ok(())
     }
 
     async fn renew(&self, leases: &[Lease]) -> Result<Vec<Renewal>, StoreError> {
@@ -377,6 +420,44 @@ impl Store for MemoryStore {
             found.delivered_at = Some(now);
         }
         Ok(())
+    }
+
+    async fn take_alerts(&self, destinations: &[String], hold: Duration) -> Result<Vec<AlertDelivery>, StoreError> {
+        Ok(self.tables().take_alerts(destinations, hold))
+    }
+
+    async fn settle_alert(&self, alert: i64, destination: &str, failed: Option<(String, Duration)>) -> Result<(), StoreError> {
+        self.tables().settle_alert(alert, destination, failed);
+        Ok(())
+    }
+
+    async fn deploy(&self, deployment: Deployment) -> Result<(), StoreError> {
+        self.tables().deploy(deployment);
+        Ok(())
+    }
+
+    async fn undeploy(&self, flow: &str) -> Result<bool, StoreError> {
+        Ok(self.tables().undeploy(flow))
+    }
+
+    async fn deployments(&self) -> Result<Vec<Deployed>, StoreError> {
+        Ok(self.tables().deployments())
+    }
+
+    async fn pause_schedule(&self, flow: &str, paused: bool) -> Result<bool, StoreError> {
+        Ok(self.tables().pause_schedule(flow, paused))
+    }
+
+    async fn record_triggers(&self, recording: Recording) -> Result<Recorded, StoreError> {
+        Ok(self.tables().record_triggers(recording))
+    }
+
+    async fn triggers(&self, flow: Option<&str>, open_only: bool, rows_max: u32) -> Result<Vec<Trigger>, StoreError> {
+        Ok(self.tables().list_triggers(flow, open_only, rows_max))
+    }
+
+    async fn change_trigger(&self, change: TriggerChange) -> Result<bool, StoreError> {
+        Ok(self.tables().change_trigger(change))
     }
 
     async fn spending(&self, from: Time, until: Time, simulated: bool) -> Result<Vec<SpendingRow>, StoreError> {

@@ -16,6 +16,7 @@ mod recalled;
 mod reconciled;
 mod resume_requested;
 mod rows_read;
+mod set_aside;
 mod source_failed;
 mod timer_fired;
 
@@ -48,6 +49,7 @@ impl<'a> Turn<'a> {
             Event::CancelRequested { by } => self.on_cancel_requested(by),
             Event::PauseRequested => self.on_pause_requested(),
             Event::HandOverRequested => self.on_hand_over_requested(),
+            Event::SetAside { failure } => self.on_set_aside(failure),
             Event::ResumeRequested => self.on_resume_requested(),
             Event::LimitRaised { limit } => self.on_limit_raised(limit),
             Event::BudgetDrawn { answer } => self.on_budget_drawn(answer),

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::samples::{claimed, created, process, run_row, stored, transition, transition_to};
-use crate::{Ask, Claim, Committed, Conflict, LEASE, Lease, Renewal, Store};
+use crate::{Ask, Claim, Claimed, Committed, Conflict, LEASE, Lease, Renewal, Store};
 use pmflow_engine::{RunId, RunStatus};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,8 +77,8 @@ pub async fn a_released_run_is_free<H: Harness>(harness: &H) {
     assert_eq!(claimed(&store, &lease.run, &process(2)).await.epoch, 2);
 }
 
-fn ids(leases: &[Lease]) -> Vec<&str> {
-    leases.iter().map(|lease| &*lease.run.0).collect()
+fn ids(claimed: &[Claimed]) -> Vec<&str> {
+    claimed.iter().map(|claimed| &*claimed.lease.run.0).collect()
 }
 
 pub async fn free_runs_are_claimed_oldest_first<H: Harness>(harness: &H) {
@@ -96,12 +96,12 @@ pub async fn free_runs_are_claimed_oldest_first<H: Harness>(harness: &H) {
     }
     let first = store.claim_free(&process(2), 2).await.expect("runs can be claimed");
     assert_eq!(ids(&first), vec!["r2", "r4"], "r1 is held, and r3 has ended");
-    assert_eq!(first.first().map(|lease| lease.epoch), Some(2));
+    assert_eq!(first.first().map(|claimed| claimed.lease.epoch), Some(2));
     assert_eq!(ids(&store.claim_free(&process(3), 9).await.expect("runs can be claimed")), vec!["r5"]);
     harness.pass_time(&store, LEASE).await;
     let late = store.claim_free(&process(4), 9).await.expect("runs can be claimed");
     assert_eq!(ids(&late), vec!["r1", "r2", "r4", "r5"], "leases that ran out are free as well");
-    stored(&store, transition(late.first().expect("one was late"), 2, vec![])).await;
+    stored(&store, transition(&late.first().expect("one was late").lease, 2, vec![])).await;
 }
 
 pub async fn many_processes_share_what_is_free<H: Harness>(harness: &H) {
@@ -116,10 +116,12 @@ pub async fn many_processes_share_what_is_free<H: Harness>(harness: &H) {
     };
     let mut claimed: Vec<RunId> = Vec::new();
     for task in (1..9).map(claim).collect::<Vec<_>>() {
-        claimed.extend(task.await.expect("no task fails").into_iter().map(|lease| lease.run));
+        claimed.extend(task.await.expect("no task fails").into_iter().map(|claimed| claimed.lease.run));
     }
     // A row that another claim looks at is passed over, so that a claim may get less than there is.
-    claimed.extend(store.claim_free(&process(9), 40).await.expect("runs can be claimed").into_iter().map(|lease| lease.run));
+    claimed.extend(
+        store.claim_free(&process(9), 40).await.expect("runs can be claimed").into_iter().map(|claimed| claimed.lease.run),
+    );
     claimed.sort();
     let each_once: Vec<RunId> = (0..40).map(|number| RunId(format!("r{number:02}").into())).collect();
     assert_eq!(claimed, each_once);

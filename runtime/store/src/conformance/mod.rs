@@ -11,6 +11,7 @@ pub mod reading;
 pub mod requests;
 pub mod runs;
 pub mod samples;
+pub mod triggers;
 
 use crate::Store;
 use std::future::Future;
@@ -89,6 +90,12 @@ macro_rules! conformance_tests {
             budgets::an_alert_is_raised_once,
             budgets::who_lost_a_run_draws_nothing,
             budgets::spending_is_summed_by_day_flow_model_and_person,
+            triggers::a_deployment_stands_until_it_is_taken_back,
+            triggers::a_schedule_is_decided_on_once,
+            triggers::a_trigger_goes_its_way_once,
+            triggers::deliveries_are_known_again_and_counted,
+            triggers::deaths_in_a_row_are_counted,
+            triggers::an_alert_reaches_each_destination,
         }
     };
     (@each $harness:expr; $($module:ident :: $case:ident),* $(,)?) => {

@@ -27,6 +27,7 @@ impl Tables {
             setup: new.setup,
             epoch: 1,
             held_by: Some((new.process, self.now, self.lease_end())),
+            lost: (0, 0),
             instances: BTreeMap::new(),
             bindings: BTreeMap::new(),
             steps: BTreeMap::new(),

@@ -6,5 +6,6 @@ pub mod fold;
 mod history;
 pub mod judge;
 pub mod rows;
+pub mod triggers;
 
 pub use history::HistoryAddition;

@@ -1,0 +1,1 @@
+UPDATE deployments SET decided_until = $2 WHERE flow = $1

@@ -1,0 +1,1 @@
+DELETE FROM deployments WHERE team_id = 1 AND flow = ?

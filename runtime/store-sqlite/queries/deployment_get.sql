@@ -1,0 +1,1 @@
+SELECT decided_until FROM deployments WHERE team_id = 1 AND flow = ?
