@@ -125,3 +125,11 @@ fn a_stray_word_behind_a_lone_one_stays_what_it_is() {
         assert!(!parse(FileId(0), text).problems.all.is_empty(), "a stray word is reported: {text}");
     }
 }
+
+/// The fuzzer's finding: behind a comma within braces stands the next setting, on a line of its own or not.
+#[test]
+fn a_word_behind_the_comma_of_inner_settings_is_no_part_of_the_value_before() {
+    let text = "connector crm {\n  auth: oauth2 { token_url: \"https://crm.example.com/token\", scope {\n  } more: 1 }\n}\n";
+    check("found by the fuzzer", text);
+    assert!(!parse(FileId(0), text).problems.all.is_empty(), "{:?}", parse(FileId(0), text).problems);
+}

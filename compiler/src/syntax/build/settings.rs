@@ -13,7 +13,7 @@ impl<'a> Builder<'a> {
         let mut closed = false;
         for inner in pair.into_inner() {
             match inner.as_rule() {
-                Rule::setting => {
+                Rule::setting | Rule::later_setting => {
                     let (setting, behind) = self.setting(inner);
                     settings.push(setting);
                     behind.into_iter().for_each(|span| self.broken_member(span, &[], "a setting: `name: value`"));
@@ -160,7 +160,7 @@ impl<'a> Builder<'a> {
         match pair.as_rule() {
             Rule::lone_word => Some(Term::Expr(Expr { span, kind: ExprKind::Name(self.source(span).into()) })),
             Rule::later_settings => {
-                let settings = self.setting_block(pair.into_inner().next()?, "these settings");
+                let settings = self.setting_block(pair, "these settings");
                 Some(Term::Settings { settings, span })
             }
             _ => self.plain_term(pair, span),
