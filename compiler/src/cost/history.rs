@@ -6,7 +6,7 @@ mod paths;
 use super::domain::Origin;
 use super::expectations::{Expectations, ExpectedCount, ExpectedTokens, SeenCalls, children};
 use super::spread::CALL_SPREAD;
-use paths::{items_by_loop, without_keys};
+use paths::{Places, items_by_loop, without_keys};
 use pmflow_plan::{Block, Money, Plan, StepKind, Usage};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,9 +98,10 @@ impl History {
         Seen { runs: self.runs.len() as u64, median: at(50), p95: at(95), last, ..Seen::default() }
     }
 
-    /// By place, in the order in which they were made.
+    /// By today's place, in the order in which they were made.
     fn calls(&self, plan: &Plan, day: i32) -> BTreeMap<String, (String, Vec<CallSum>)> {
         let mut all: BTreeMap<String, (String, Vec<CallSum>)> = BTreeMap::new();
+        let places = Places::of(plan);
         for run in &self.runs {
             let mut of_run: BTreeMap<&str, (&str, CallSum)> = BTreeMap::new();
             for attempt in run.attempts.iter().filter(|attempt| attempt.kind == "prompt") {
@@ -111,7 +112,7 @@ impl History {
                 sum.add(attempt, plan, day);
             }
             for (step, (prompt, sum)) in of_run {
-                all.entry(without_keys(step)).or_insert_with(|| (prompt.to_owned(), Vec::new())).1.push(sum);
+                all.entry(places.today(step)).or_insert_with(|| (prompt.to_owned(), Vec::new())).1.push(sum);
             }
         }
         all
@@ -140,8 +141,9 @@ impl History {
 
     fn learn_branches(&self, plan: &Plan, expectations: &mut Expectations) {
         let mut times: BTreeMap<String, u64> = BTreeMap::new();
+        let places = Places::of(plan);
         for attempt in self.runs.iter().flat_map(|run| &run.attempts) {
-            *times.entry(without_keys(&attempt.step)).or_default() += 1;
+            *times.entry(places.today(&attempt.step)).or_default() += 1;
         }
         for (name, flow) in &plan.flows {
             branches(&flow.body, name, 0, &times, expectations);

@@ -23,12 +23,29 @@ impl Checker<'_> {
         let mut steps = Vec::new();
         for step in &block.steps {
             if let Some((name, kind)) = self.check_step(body, step) {
-                steps.push(plan::Step { name, after: Vec::new(), kind, was: was(step) });
+                let was = was(step).map(|name| name.text.to_string());
+                steps.push(plan::Step { name, after: Vec::new(), kind, was });
             }
         }
+        self.check_former_names(block, &steps);
         body.scope.leave(level);
         self.depth -= 1;
         plan::Block { steps }
+    }
+
+    /// A history belongs to one step: to the one that is called so, or else to the one that was.
+    fn check_former_names(&mut self, block: &Block, steps: &[plan::Step]) {
+        let former: Vec<&Name> = block.steps.iter().filter_map(was).collect();
+        for (at, name) in former.iter().enumerate() {
+            let taken = steps.iter().any(|step| *step.name == *name.text);
+            let again = former.iter().take(at).any(|before| before.text == name.text);
+            let message = match (taken, again) {
+                (true, _) => format!("a step of this block is called `{}` now, so no other keeps that name's history", name.text),
+                (_, true) => format!("two steps of this block say that they were `{}`", name.text),
+                _ => continue,
+            };
+            self.report(Problem::new("E0102", name.span, message).help("delete this `was`"));
+        }
     }
 
     /// A block one step further down.
@@ -411,7 +428,8 @@ impl Checker<'_> {
                 StepKind::Yield { value } if kept && position == last => yielded = Some(self.infer(&mut body.scope, value)),
                 _ => {
                     if let Some((name, kind)) = self.check_step(body, inner) {
-                        steps.push(plan::Step { name, after: Vec::new(), kind, was: was(inner) });
+                        let was = was(inner).map(|name| name.text.to_string());
+                        steps.push(plan::Step { name, after: Vec::new(), kind, was });
                     }
                 }
             }
@@ -539,14 +557,15 @@ fn names_one_thing(field: &str) -> bool {
     field.ends_with("Id") || ends.iter().any(|end| name.ends_with(end))
 }
 
-fn was(step: &Step) -> Option<String> {
+/// The name that the step had before it was renamed.
+fn was(step: &Step) -> Option<&Name> {
     use crate::syntax::ast::ModifierKind;
     let modifiers = match &step.kind {
         StepKind::Source { modifiers, .. } | StepKind::Let { modifiers, .. } | StepKind::Do { modifiers, .. } => modifiers,
         _ => return None,
     };
     modifiers.iter().find_map(|modifier| match &modifier.kind {
-        ModifierKind::Was(name) => Some(name.text.to_string()),
+        ModifierKind::Was(name) => Some(name),
         _ => None,
     })
 }

@@ -1,5 +1,8 @@
 //! Paths as runs have them, with a key for each item: `daily/lead[ada@example.org]/fit`.
 
+use super::DEPTH_MAX;
+use crate::cost::expectations::children;
+use pmflow_plan::{Block, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// As the source map has it: `daily/lead/fit`.
@@ -15,6 +18,40 @@ pub(super) fn without_keys(path: &str) -> String {
         }
     }
     bare
+}
+
+/// Where the steps of past runs stand in the plan of today.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// From before a renaming (`was`) to today.
+    renamed: BTreeMap<String, String>,
+}
+
+impl Places {
+    pub fn of(plan: &Plan) -> Places {
+        let mut renamed = BTreeMap::new();
+        plan.flows.iter().for_each(|(name, flow)| renamed_in(&flow.body, name, 0, &mut renamed));
+        Places { renamed }
+    }
+
+    /// As the source map has it.
+    pub fn today(&self, step: &str) -> String {
+        let place = without_keys(step);
+        self.renamed.get(&place).cloned().unwrap_or(place)
+    }
+}
+
+fn renamed_in(block: &Block, above: &str, depth: u32, moved: &mut BTreeMap<String, String>) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    for step in &block.steps {
+        let path = format!("{above}/{}", step.name);
+        children(step).into_iter().for_each(|inner| renamed_in(inner, &path, depth + 1, moved));
+        if let Some(was) = &step.was {
+            moved.insert(format!("{above}/{was}"), path);
+        }
+    }
 }
 
 /// How many items of each loop, or rounds of each repetition, left a step behind.

@@ -197,3 +197,20 @@ fn a_prompt_that_was_changed_has_no_past() {
     let seen = History { runs: vec![run] }.learn(&plan, DAY, &mut expectations);
     assert_eq!((seen.calls, expectations.calls.len(), expectations.tokens.len()), (0, 0, 0));
 }
+
+#[test]
+fn a_renamed_step_keeps_its_history() {
+    let world = World { input: 300.0, output: 40.0, sigma: 0.4 };
+    let runs = vec![world.run(40, &mut Dice(7))];
+    let mut renamed = step("judge", ask("fit"));
+    renamed.was = Some("fit".into());
+    let steps = vec![
+        step("leads", source(Some(40), Some(40))),
+        step("lead", rounds(StreamFrom::Source("leads".into()), None, block(vec![renamed]))),
+    ];
+    let plan = plan(vec![flow("main", steps)], vec![prompt("fit", &[MODEL])]);
+    let mut expectations = Expectations::default();
+    History { runs }.learn(&plan, DAY, &mut expectations);
+    assert_eq!(expectations.calls.keys().collect::<Vec<_>>(), ["main/lead/judge"]);
+    assert_eq!(expectations.calls["main/lead/judge"].calls, 40);
+}
