@@ -66,7 +66,11 @@ fn line(progress: &Progress, expected: Option<u64>, elapsed: Duration) -> String
     let ended = counters.items_done + counters.items_failed;
     let total = expected.filter(|expected| *expected >= counters.items_started);
     let of = total.map_or_else(|| count(counters.items_started), |total| format!("about {}", count(total)));
-    let mut parts = vec![format!("{} of {of} items done", count(counters.items_done))];
+    let mut parts = Vec::new();
+    // A flow without a loop has no items.
+    if counters.items_started > 0 || total.is_some_and(|total| total > 0) {
+        parts.push(format!("{} of {of} items done", count(counters.items_done)));
+    }
     if counters.items_failed > 0 {
         parts.push(format!("{} failed", count(counters.items_failed)));
     }
@@ -118,5 +122,11 @@ mod tests {
         let counters = Counters { items_started: 120, items_done: 100, ..Counters::default() };
         let text = line(&progress(counters), Some(50), Duration::from_secs(10));
         assert_eq!(text, "100 of 120 items done | 0 tokens | $0.00 of $2.00 | 10.0/s | 10.0 s");
+    }
+
+    #[test]
+    fn a_flow_without_a_loop_has_no_items_to_count() {
+        let text = line(&progress(Counters::default()), None, Duration::from_secs(10));
+        assert_eq!(text, "0 tokens | $0.00 of $2.00 | 10.0 s");
     }
 }

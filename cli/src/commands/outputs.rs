@@ -20,9 +20,11 @@ pub struct Arguments {
     #[arg(long, default_value = "last")]
     run: String,
 
+    /// Only those of this flow.
     #[arg(long)]
     flow: Option<String>,
 
+    /// Only those with this tag.
     #[arg(long)]
     tag: Option<String>,
 

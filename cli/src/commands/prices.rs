@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
   pmflow prices update                   pin the built-in prices in pmflow.lock
   pmflow prices update catalog.json      pin those of a file
 
-Without a pmflow.lock the built-in prices hold, and a newer pmflow may bring other ones. A plan keeps
-the prices that it was made with.")]
+Without a pmflow.lock the built-in prices hold, and a newer pmflow may bring other
+ones. A plan keeps the prices that it was made with.")]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,

@@ -227,7 +227,7 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
             batched.join(", ")
         ));
     }
-    let spends = !priced.plan.prompts.is_empty();
+    let spends = !priced.plan.prompts.is_empty() && ceiling != Some(Money::ZERO);
     if spends {
         terminal.note(&format!("this run spends real money, {at_most}"));
     }
@@ -355,10 +355,13 @@ const QUESTIONS_SHOWN: usize = 5;
 fn report(id: &str, flow: &str, end: &RunEnd, interrupted: bool, simulated: bool, terminal: &Terminal) -> Code {
     let counters = &end.counters;
     let made_up = if simulated { ", simulated" } else { "" };
+    // A flow without a loop has no items.
+    let items = match counters.items_done + counters.items_failed {
+        0 => String::new(),
+        _ => format!("{} done, {} failed, ", plural(counters.items_done, "item"), count(counters.items_failed)),
+    };
     let spent = format!(
-        "{} done, {} failed, {}; {} tokens in, {} out; ${}{made_up}",
-        plural(counters.items_done, "item"),
-        count(counters.items_failed),
+        "{items}{}; {} tokens in, {} out; ${}{made_up}",
         plural(counters.outputs, "output"),
         count(counters.input_tokens),
         count(counters.output_tokens),

@@ -14,9 +14,11 @@ use serde_json::json;
   pmflow runs --flow moderate --status failed
   pmflow runs --since 7d --format json")]
 pub struct Arguments {
+    /// Only those of this flow.
     #[arg(long)]
     flow: Option<String>,
 
+    /// Only those that stand like this.
     #[arg(long, value_enum)]
     status: Option<Status>,
 
