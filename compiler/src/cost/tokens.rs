@@ -53,6 +53,11 @@ impl Encoding {
         }
     }
 
+    /// Loads the tables now, so that the first count does not have to wait.
+    pub fn load(self) {
+        self.tables();
+    }
+
     fn tables(self) -> &'static tiktoken_rs::CoreBPE {
         match self {
             Encoding::O200kBase => tiktoken_rs::o200k_base_singleton(),

@@ -1,13 +1,8 @@
 //! Counting tokens. The only place that names the tokenizer's crate.
 //!
-//! A vocabulary is loaded at its first use, which takes about 150 ms and 50 MB; [`load`] does it early.
+//! A vocabulary is loaded at its first use, which takes about 150 ms and 50 MB.
 
 use tiktoken_rs::{CoreBPE, cl100k_base_singleton, o200k_base_singleton};
-
-/// Loads the vocabulary of an encoding now.
-pub fn load(encoding: &str) {
-    vocabulary(encoding);
-}
 
 /// The tokens of a text in `cl100k_base`, or in `o200k_base` for any other name. Special tokens count as plain text.
 pub fn count(encoding: &str, text: &str) -> u64 {

@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 /// Batches are at least so large, so that the commit that admits one is shared by many items.
 const WINDOW_MIN: u64 = 16;
+/// Rows held ready for each that may be under way. The window is filled again when half of it is left, and then there is
+/// still one for everything under way, for items that began together end together.
+const WINDOW_PER_ITEM: u64 = 2;
 /// Rows read in one pull that may find nothing: progress is kept after so many.
 const READ_MAX: u64 = 50_000;
 
@@ -106,7 +109,7 @@ impl<'a> Turn<'a> {
     }
 
     fn refill(&mut self, at: &At<'a>, each: &'a For) {
-        let window = u64::from(at.scope.flow.settings.concurrency).max(WINDOW_MIN);
+        let window = window(at);
         let Some(state) = self.loop_state(at) else { return };
         let busy = state.exhausted || state.pulling || state.backoff.is_some() || !state.admitting.is_empty();
         let waiting = state.waiting.len() as u64;
@@ -183,7 +186,7 @@ impl<'a> Turn<'a> {
         let (each, source) = self.streamed(at)?;
         let StreamFrom::Source(name) = &each.over.from else { return Err(failures::damaged_plan(&at.path())) };
         let state = self.loop_state(at).ok_or_else(|| failures::damaged_plan(&at.path()))?;
-        let window = u64::from(at.scope.flow.settings.concurrency).max(WINDOW_MIN);
+        let window = window(at);
         let stages = self.stages(at, &each.over.stages);
         let stages = Stages { read_limit: source.limit, read: state.read, entered: state.entered.clone(), ..stages };
         Ok(Command::PullRows(Pull {
@@ -409,6 +412,10 @@ impl<'a> Turn<'a> {
         self.touch_run();
         self.wake(&at.instance);
     }
+}
+
+fn window(at: &At<'_>) -> u64 {
+    u64::from(at.scope.flow.settings.concurrency).saturating_mul(WINDOW_PER_ITEM).max(WINDOW_MIN)
 }
 
 pub(crate) fn gather(at: &At<'_>) -> Command {
