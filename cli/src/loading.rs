@@ -57,7 +57,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     let folder = paths.first().and_then(|path| path.parent()).filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let project = Project::of(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))?;
-    let world = DiskWorld::new(project.pinned_catalog()?);
+    let world = DiskWorld::new(project.catalog()?);
     let roots = paths.iter().map(|path| world.open(path)).collect::<Result<Vec<FileId>>>()?;
     let mut checked = check_project(&world, &roots);
     let levels = levels(&project)?;

@@ -1,5 +1,6 @@
 //! The `pmflow` command.
 
+mod breaches;
 mod commands;
 mod disk;
 mod exit;

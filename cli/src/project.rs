@@ -88,6 +88,15 @@ impl Project {
         if path.exists() { read_catalog(&path).map(Some) } else { Ok(None) }
     }
 
+    /// The prices that hold in the project, corrected by what its runs saw; none: those that are built in, as they are.
+    pub fn catalog(&self) -> Result<Option<Catalog>> {
+        let (pinned, broken) = (self.pinned_catalog()?, crate::breaches::read(self)?);
+        if broken.is_empty() {
+            return Ok(pinned);
+        }
+        Ok(Some(pinned.unwrap_or_else(Catalog::unread).corrected(broken)))
+    }
+
     /// `PMFLOW_STORE`, a path or an address; else `DATABASE_URL`, when it is one of PostgreSQL; else `pmflow.toml`; else a
     /// file of the project.
     pub fn store_place(&self) -> StorePlace {

@@ -193,6 +193,25 @@ impl Prompt {
         model.call_ceiling(self.request_input_tokens_max(model, repairs_before)?, self.output_tokens_max)
     }
 
+    /// The bounds that a request of the prompt was billed above, as (bound, used): of its input, and of its output without slack.
+    /// `held` tells a first request from one that asks again.
+    pub fn bounds_passed(&self, model: &Model, held: Money, usage: &Usage) -> [Option<(u64, u64)>; 2] {
+        let repairs_before = u32::from(self.request_ceiling(model, 0) != Some(held));
+        let input = [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens];
+        let input = input.into_iter().flatten().fold(0u64, u64::saturating_add);
+        let output = usage.output_tokens.unwrap_or(0);
+        let slack = match model.output_cap {
+            CapFidelity::Soft { slack_tokens } => slack_tokens,
+            CapFidelity::Hard | CapFidelity::None => 0,
+        };
+        let input_max = self.request_input_tokens_max(model, repairs_before).unwrap_or(u64::MAX);
+        let output_max = self.output_tokens_max;
+        [
+            (input > input_max).then_some((input_max, input)),
+            (output > output_max.saturating_add(slack)).then_some((output_max, output)),
+        ]
+    }
+
     /// The most that one try of a call can cost: every model of the chain answers, each as often as `repair` allows, and
     /// each answer is billed. A `retry` multiplies it. `None` on overflow or when a model is missing.
     pub fn try_ceiling(&self, models: &std::collections::BTreeMap<String, Model>) -> Option<Money> {

@@ -11,7 +11,7 @@
 
 use crate::sections::{Section, SectionFile, joined, preamble, sections};
 use crate::world::{TODAY, TableWorld};
-use pmflow_compiler::cost::price;
+use pmflow_compiler::cost::{Catalog, price};
 use pmflow_compiler::emit::emit;
 use pmflow_compiler::lints::{Levels, lint_project};
 use pmflow_compiler::problems::position::{Files, Position};
@@ -46,7 +46,7 @@ pub fn problems_of(world: &TableWorld) -> Problems {
     let mut checked = check_project(world, &[TableWorld::ROOT]);
     let costs: Vec<Problem> = checked.flow_names().iter().flat_map(|flow| cost_problems(&checked, flow)).collect();
     checked.problems.all.extend(costs);
-    lint_project(&mut checked, TODAY, &Levels::default());
+    lint_project(&mut checked, Catalog::builtin(), TODAY, &Levels::default());
     checked.problems
 }
 

@@ -1,5 +1,6 @@
 //! What a project makes of its warnings.
 
+use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::lints::{Level, Levels, LintedFile, lint, silenced};
 use pmflow_compiler::problems::{Problem, Problems};
 use pmflow_compiler::syntax::{Parsed, parse};
@@ -25,7 +26,7 @@ fn a_level_drops_or_stops_a_warning_and_never_an_error() {
     let parsed = parse(FileId(0), FLOW);
     let here = Span { file: FileId(0), start: 0, end: 4 };
     let found = Problems { all: vec![Problem::new("E0201", here, "an error")] };
-    let linted = |levels: &Levels| lint(&[file(&parsed)], found.clone(), TODAY, levels);
+    let linted = |levels: &Levels| lint(&[file(&parsed)], found.clone(), Catalog::builtin(), TODAY, levels);
     assert_eq!(codes(&linted(&Levels::default())), ["E0201", "W0101", "W0105"]);
     let quiet = levels(&[("W0101", Level::Allow), ("E0201", Level::Allow)]);
     assert_eq!(codes(&linted(&quiet)), ["E0201", "W0105"]);
@@ -35,7 +36,7 @@ fn a_level_drops_or_stops_a_warning_and_never_an_error() {
 #[test]
 fn a_denied_warning_stops_the_project() {
     let parsed = parse(FileId(0), FLOW);
-    let warned = lint(&[file(&parsed)], Problems::default(), TODAY, &Levels::default());
+    let warned = lint(&[file(&parsed)], Problems::default(), Catalog::builtin(), TODAY, &Levels::default());
     assert!(!Levels::default().stop(&warned));
     assert!(levels(&[("W0105", Level::Deny)]).stop(&warned));
     assert!(!levels(&[("W0104", Level::Deny)]).stop(&warned));

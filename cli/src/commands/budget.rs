@@ -180,6 +180,8 @@ impl Show {
         let store = open_existing(project).await?;
         let now = pmflow_host::now();
         let mut accounts = store.budgets(self.past.unwrap_or(1000)).await.map_err(failed)?;
+        // What is there without a limit only carries alerts of breaches.
+        accounts.retain(|account| account.account.limit.is_some());
         if self.past.is_none() {
             accounts.retain(|account| account.span().1 > now);
         }
@@ -195,23 +197,15 @@ impl Show {
         }
         if accounts.is_empty() {
             terminal.line("no budget is set or used; `pmflow budget set team --monthly 500` sets one");
-            return Ok(());
+        } else {
+            let rows: Vec<Vec<String>> = accounts.iter().map(|account| row(account, now)).collect();
+            let heads =
+                ["budget", "scope", "period", ">limit", ">spent", ">unknown", ">held", ">used", ">at this pace", "until (UTC)"];
+            terminal.print(&table(&heads, &rows));
         }
-        let rows: Vec<Vec<String>> = accounts.iter().map(|account| row(account, now)).collect();
-        let heads =
-            ["budget", "scope", "period", ">limit", ">spent", ">unknown", ">held", ">used", ">at this pace", "until (UTC)"];
-        terminal.print(&table(&heads, &rows));
         for alert in store.budget_alerts(true, 20).await.map_err(failed)? {
-            terminal.line(&format!(
-                "{} {} of {} ({}), {} UTC: {} of {}",
-                terminal.paint(Style::Warn, &format!("{}:", alert.level)),
-                alert.key,
-                alert.start,
-                percent(alert.threshold),
-                moment(alert.at),
-                alert.spent,
-                alert.limit
-            ));
+            let level = terminal.paint(Style::Warn, &format!("{}:", alert.level));
+            terminal.line(&format!("{level} {alert} ({} UTC)", moment(alert.at)));
         }
         Ok(())
     }
@@ -353,10 +347,6 @@ fn line_json(line: &BudgetLine) -> serde_json::Value {
         "run": line.run.as_ref().map(ToString::to_string),
         "by": line.by,
     })
-}
-
-fn percent(threshold: u32) -> String {
-    format!("{threshold} %")
 }
 
 fn scope(text: &str) -> std::result::Result<(Scope, String), String> {

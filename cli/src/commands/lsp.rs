@@ -1,3 +1,4 @@
+use crate::breaches::BREACHES_FILE;
 use crate::exit::{Code, Result};
 use crate::loading::levels;
 use crate::project::{LOCK_FILE, Project, SETTINGS_FILE};
@@ -21,7 +22,7 @@ fn project_of(folder: &Path) -> pmflow_lsp::Project {
     let Ok(project) = Project::of(folder) else { return pmflow_lsp::Project::default() };
     pmflow_lsp::Project {
         levels: levels(&project).unwrap_or_default(),
-        catalog: project.pinned_catalog().unwrap_or_default(),
-        files: vec![project.root.join(SETTINGS_FILE), project.root.join(LOCK_FILE)],
+        catalog: project.catalog().unwrap_or_default(),
+        files: vec![project.root.join(SETTINGS_FILE), project.root.join(LOCK_FILE), project.root.join(BREACHES_FILE)],
     }
 }

@@ -3,7 +3,7 @@ mod show;
 use crate::exit::{Code, Failed, Result};
 use crate::project::Project;
 use crate::terminal::{Style, Terminal};
-use pmflow_compiler::cost::catalog::{Entry, ProviderFacts};
+use pmflow_compiler::cost::catalog::{BrokenFact, Entry, ProviderFacts};
 use pmflow_compiler::cost::{Catalog, ModelOptions, Unresolved};
 use serde_json::json;
 
@@ -47,15 +47,15 @@ enum Format {
 }
 
 pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
-    let pinned = Project::here()?.pinned_catalog()?;
+    let pinned = Project::here()?.catalog()?;
     let catalog = pinned.as_ref().unwrap_or_else(|| Catalog::builtin());
     if let Some(Show::Show { id, format }) = &arguments.show {
         let (provider, entry) = catalog.entry(id).ok_or_else(|| unknown(catalog, id))?;
-        return one(provider, entry, *format, terminal);
+        return one(catalog, (provider, entry), *format, terminal);
     }
     let filter = arguments.filter.as_deref().unwrap_or("");
     if let Some((provider, entry)) = catalog.entry(filter) {
-        return one(provider, entry, arguments.format, terminal);
+        return one(catalog, (provider, entry), arguments.format, terminal);
     }
     let matching: Vec<(&ProviderFacts, &Entry)> =
         catalog.entries().filter(|(provider, entry)| id(provider, entry).contains(filter)).collect();
@@ -64,18 +64,18 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     }
     match arguments.format {
         Format::Json => {
-            let models: Vec<_> = matching.iter().map(|(provider, entry)| as_json(provider, entry)).collect();
+            let models: Vec<_> = matching.iter().map(|(provider, entry)| as_json(catalog, provider, entry)).collect();
             print_json(&json!({ "version": 1, "catalog": catalog.hash(), "models": models }), terminal)?;
         }
-        Format::Table => table(&matching, terminal),
+        Format::Table => table(catalog, &matching, terminal),
     }
     Ok(Code::Fine)
 }
 
-fn one(provider: &ProviderFacts, entry: &Entry, format: Format, terminal: &Terminal) -> Result<Code> {
+fn one(catalog: &Catalog, (provider, entry): (&ProviderFacts, &Entry), format: Format, terminal: &Terminal) -> Result<Code> {
     match format {
-        Format::Json => print_json(&as_json(provider, entry), terminal)?,
-        Format::Table => show::show(provider, entry, terminal),
+        Format::Json => print_json(&as_json(catalog, provider, entry), terminal)?,
+        Format::Table => show::show(provider, entry, &broken(catalog, provider, entry), terminal),
     }
     Ok(Code::Fine)
 }
@@ -95,8 +95,14 @@ fn id(provider: &ProviderFacts, entry: &Entry) -> String {
     format!("{}/{}", provider.provider, entry.id)
 }
 
-fn as_json(provider: &ProviderFacts, entry: &Entry) -> serde_json::Value {
-    json!({ "model": id(provider, entry), "as_of": provider.as_of, "facts": entry })
+fn as_json(catalog: &Catalog, provider: &ProviderFacts, entry: &Entry) -> serde_json::Value {
+    let broken = broken(catalog, provider, entry);
+    json!({ "model": id(provider, entry), "as_of": provider.as_of, "facts": entry, "broken": broken })
+}
+
+/// What runs of this project saw otherwise.
+fn broken<'a>(catalog: &'a Catalog, provider: &ProviderFacts, entry: &Entry) -> Vec<&'a BrokenFact> {
+    catalog.broken(&id(provider, entry)).collect()
 }
 
 fn print_json(value: &serde_json::Value, terminal: &Terminal) -> Result<()> {
@@ -105,7 +111,7 @@ fn print_json(value: &serde_json::Value, terminal: &Terminal) -> Result<()> {
     Ok(())
 }
 
-fn table(models: &[(&ProviderFacts, &Entry)], terminal: &Terminal) {
+fn table(catalog: &Catalog, models: &[(&ProviderFacts, &Entry)], terminal: &Terminal) {
     let width = models.iter().map(|(provider, entry)| id(provider, entry).len()).max().unwrap_or(0);
     let head = format!("{:<width$}  {:>9}  {:>9}  {:>9}  {:>9}  {}", "model", "input", "output", "window", "max out", "notes");
     terminal.line(&terminal.paint(Style::Strong, &head));
@@ -122,6 +128,9 @@ fn table(models: &[(&ProviderFacts, &Entry)], terminal: &Terminal) {
         }
         if !entry.disagree.is_empty() {
             notes.push("sources disagree".to_owned());
+        }
+        if !broken(catalog, provider, entry).is_empty() {
+            notes.push("passed a bound in a run".to_owned());
         }
         let tokens = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
         terminal.line(&format!(

@@ -1,9 +1,12 @@
+use crate::breaches::{self, BREACHES_FILE};
 use crate::exit::{Code, Failed, Result};
 use crate::format::plural;
 use crate::project::{LOCK_FILE, Project, read_catalog};
+use crate::store::{block_on, failed, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::cost::catalog::{ModelChange, changes};
+use pmflow_store::{RunFilter, Store as _};
 use std::path::{Path, PathBuf};
 
 /// Pin the prices of a project, and say what newer ones would change
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
   pmflow prices diff --check             as above; exit code 2 when they differ
   pmflow prices update                   pin the built-in prices in pmflow.lock
   pmflow prices update catalog.json      pin those of a file
+  pmflow prices breaches                 count with what runs were billed above their bounds
 
 Without a pmflow.lock the built-in prices hold, and a newer pmflow may bring other
 ones. A plan keeps the prices that it was made with.")]
@@ -32,6 +36,8 @@ enum What {
         #[arg(long)]
         check: bool,
     },
+    /// Take over which facts runs saw broken, those of workers included, into pmflow.breaches.json
+    Breaches,
     /// Write pmflow.lock, and say what changes by it
     Update {
         /// A catalog in the form of pmflow.lock; without it those that are built in.
@@ -59,6 +65,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
             terminal.line(&format!("\n`pmflow prices update{}` takes them over", shown(file.as_deref())));
             Ok(if *check { Code::Policy } else { Code::Fine })
         }
+        What::Breaches => seen_by_runs(&project, terminal),
         What::Update { file } => update(&project, file.as_deref(), terminal),
     }
 }
@@ -87,6 +94,35 @@ fn update(project: &Project, file: Option<&Path>, terminal: &Terminal) -> Result
         (Some(_), count) => format!("{} changed", plural(count as u64, "model")),
     };
     terminal.line(&format!("pinned catalog {short} in {LOCK_FILE}, {how}; check it in beside the flows"));
+    Ok(Code::Fine)
+}
+
+const RUNS_PER_PAGE: u32 = 500;
+
+fn seen_by_runs(project: &Project, terminal: &Terminal) -> Result<Code> {
+    let seen = block_on(async {
+        let store = open_existing(project).await?;
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.runs(&RunFilter::default(), after, RUNS_PER_PAGE).await.map_err(failed)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.cursor);
+            for run in &page {
+                seen.extend(breaches::broken_facts(&store, run).await?);
+            }
+        }
+        // Runs are listed newest first; what was seen first counts first.
+        seen.reverse();
+        Ok(seen)
+    })?;
+    let new = breaches::remember(project, seen)?;
+    for broken in &new {
+        terminal.line(&broken.to_string());
+    }
+    terminal.line(&match new.is_empty() {
+        true => "no run saw anything broken, or nothing that is not known".to_owned(),
+        false => format!("remembered in {BREACHES_FILE}, and ceilings count with it from now on; check it in"),
+    });
     Ok(Code::Fine)
 }
 

@@ -1,3 +1,4 @@
+use crate::breaches::{self, BREACHES_FILE};
 use crate::exit::{Code, Failed, Result};
 use crate::format::{clip, count, plural};
 use crate::loading::{Loaded, Priced, Target, load_flow};
@@ -292,6 +293,9 @@ pub async fn watch(store: &AnyStore, live: Live, flow: &str, shown: Shown, termi
     match ended {
         Ok(end) => {
             let code = report(&id.to_string(), flow, &end, interrupted > 0, simulated, terminal);
+            if end.account.breaches > 0 {
+                remember_breaches(store, &id, terminal).await?;
+            }
             failures(store, &id, &end, terminal).await?;
             if end.status == RunStatus::Suspended {
                 questions(store, &id, terminal).await?;
@@ -304,6 +308,19 @@ pub async fn watch(store: &AnyStore, live: Live, flow: &str, shown: Shown, termi
             Err(Failed { help: Some(failed.help.unwrap_or(help)), ..failed })
         }
     }
+}
+
+/// A fact that did not hold counts for less from now on, in the open.
+async fn remember_breaches(store: &AnyStore, id: &RunId, terminal: &Terminal) -> Result<()> {
+    let broken = breaches::broken_facts(store, &store.run(id).await.map_err(failed)?).await?;
+    let new = breaches::remember(&Project::here()?, broken)?;
+    for broken in &new {
+        terminal.note(&format!("  {broken}"));
+    }
+    if !new.is_empty() {
+        terminal.note(&format!("  remembered in {BREACHES_FILE}, and ceilings count with it from now on; check it in"));
+    }
+    Ok(())
 }
 
 /// Where it failed: item, step, reason and source line of the first few failures.

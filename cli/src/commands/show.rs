@@ -5,7 +5,7 @@ use crate::project::Project;
 use crate::store::{AnyStore, block_on, failed, find, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_plan::SourceMap;
-use pmflow_store::{RunSummary, Store as _, StoredStep};
+use pmflow_store::{RunSummary, Store as _, StoredStep, UsageRow};
 use serde_json::json;
 
 /// Show a run: its steps with tokens, money, time, and errors at their source lines
@@ -61,6 +61,9 @@ async fn page(
     terminal: &Terminal,
 ) -> Result<()> {
     head(run, terminal);
+    for row in breaches(store, run).await? {
+        terminal.line(&format!("    {}", breach(&row)));
+    }
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     terminal.line("");
     if rows.is_empty() {
@@ -124,9 +127,23 @@ fn head(run: &RunSummary, terminal: &Terminal) {
     terminal.line(&format!("  cost     ${} settled{unknown}; {limit}", account.settled.to_decimal()));
     if account.breaches > 0 {
         let text =
-            format!("{} cost more than was held for it: a fact in the price catalog is wrong", plural(account.breaches, "call"));
+            format!("{} cost more than was held: a fact of the price catalog does not hold", plural(account.breaches, "call"));
         terminal.line(&format!("  {}", terminal.paint(Style::Bad, &text)));
     }
+}
+
+async fn breaches(store: &AnyStore, run: &RunSummary) -> Result<Vec<UsageRow>> {
+    if run.account.breaches == 0 { Ok(Vec::new()) } else { crate::breaches::of_run(store, &run.id).await }
+}
+
+/// `flow/step#1 openai/gpt-5.4-mini: $0.02 billed, $0.01 held; 1,200 tokens in, 900 out`
+fn breach(row: &UsageRow) -> String {
+    let call = row.call.as_ref().map(|call| call.to_string()).unwrap_or_default();
+    let model = row.model.as_deref().unwrap_or_default();
+    let usage = row.usage.unwrap_or_default();
+    let input = [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens].into_iter().flatten().sum();
+    let (input, output) = (count(input), count(usage.output_tokens.unwrap_or(0)));
+    format!("{call} {model}: {} billed, {} held; {input} tokens in, {output} out", row.entry.charged, row.entry.held)
 }
 
 fn row(step: &StoredStep) -> Vec<String> {
@@ -161,6 +178,18 @@ pub fn failure(step: &StoredStep, map: &SourceMap, beside: bool, terminal: &Term
     terminal.say(beside, &format!("    {}", clip(&failure.message, 1000)));
 }
 
+fn breach_json(row: &UsageRow) -> serde_json::Value {
+    json!({
+        "call": row.call.as_ref().map(|call| call.to_string()),
+        "prompt": row.prompt,
+        "model": row.model,
+        "held": row.entry.held,
+        "billed": row.entry.charged,
+        "usage": row.usage,
+        "at": moment(row.at),
+    })
+}
+
 async fn json_page(store: &AnyStore, run: &RunSummary, steps: &[StoredStep], map: &SourceMap, terminal: &Terminal) -> Result<()> {
     let approvals = store.approvals(Some(&run.id)).await.map_err(failed)?;
     let step_json = |step: &StoredStep| {
@@ -190,6 +219,7 @@ async fn json_page(store: &AnyStore, run: &RunSummary, steps: &[StoredStep], map
         fields.insert("version".to_owned(), json!(1));
         fields.insert("steps".to_owned(), steps.iter().map(step_json).collect());
         fields.insert("approvals".to_owned(), json!(approvals));
+        fields.insert("breaches".to_owned(), breaches(store, run).await?.iter().map(breach_json).collect());
     }
     terminal.line(&format!("{whole:#}"));
     Ok(())

@@ -1,5 +1,5 @@
 use crate::exit::{Code, Failed, Result};
-use crate::format::{count, table};
+use crate::format::{count, plural, table};
 use crate::project::Project;
 use crate::store::{block_on, failed, open_existing};
 use crate::terminal::Terminal;
@@ -79,6 +79,7 @@ fn summed(rows: &[SpendingRow], by: By) -> BTreeMap<String, SpendingRow> {
         };
         let sum = sums.entry(name.clone()).or_default();
         sum.calls += row.calls;
+        sum.breaches += row.breaches;
         sum.input_tokens += row.input_tokens;
         sum.output_tokens += row.output_tokens;
         sum.settled = sum.settled.checked_add(row.settled).unwrap_or(sum.settled);
@@ -105,6 +106,7 @@ fn print_table(by: By, sums: &BTreeMap<String, SpendingRow>, terminal: &Terminal
     let mut all = SpendingRow::default();
     for row in sums.values() {
         all.calls += row.calls;
+        all.breaches += row.breaches;
         all.input_tokens += row.input_tokens;
         all.output_tokens += row.output_tokens;
         all.settled = all.settled.checked_add(row.settled).unwrap_or(all.settled);
@@ -112,6 +114,10 @@ fn print_table(by: By, sums: &BTreeMap<String, SpendingRow>, terminal: &Terminal
     }
     rows.push(cells("together", &all));
     terminal.print(&table(&[name_of(by), ">calls", ">tokens in", ">tokens out", ">spent", ">unknown"], &rows));
+    if all.breaches > 0 {
+        let breaches = plural(all.breaches, "call");
+        terminal.line(&format!("{breaches} billed above what was held: `pmflow show RUN` names them"));
+    }
 }
 
 fn cells(name: &str, row: &SpendingRow) -> Vec<String> {
@@ -142,12 +148,12 @@ fn bars(sums: &BTreeMap<String, SpendingRow>, terminal: &Terminal) {
 fn csv(by: By, sums: &BTreeMap<String, SpendingRow>, terminal: &Terminal) -> Result<()> {
     let problem = |error: &dyn std::fmt::Display| Failed::new(format!("cannot write CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let heads = [name_of(by), "calls", "tokens_in", "tokens_out", "spent_usd", "unknown_usd"];
+    let heads = [name_of(by), "calls", "tokens_in", "tokens_out", "spent_usd", "unknown_usd", "breaches"];
     writer.write_record(heads).map_err(|error| problem(&error))?;
     for (name, row) in sums {
         let counts = [row.calls, row.input_tokens, row.output_tokens].map(|count| count.to_string());
         let money = [row.settled.to_decimal(), row.unknown.to_decimal()];
-        let cells = [super::outputs::formula_safe(name)].into_iter().chain(counts).chain(money);
+        let cells = [super::outputs::formula_safe(name)].into_iter().chain(counts).chain(money).chain([row.breaches.to_string()]);
         writer.write_record(cells).map_err(|error| problem(&error))?;
     }
     let bytes = writer.into_inner().map_err(|error| problem(&error))?;
@@ -169,5 +175,6 @@ fn as_json(by: By, name: &str, row: &SpendingRow) -> serde_json::Value {
         "output_tokens": row.output_tokens,
         "spent": row.settled,
         "unknown": row.unknown,
+        "breaches": row.breaches,
     })
 }

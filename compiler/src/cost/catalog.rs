@@ -1,11 +1,13 @@
 //! The price catalog: which models exist, what they cost, how much they take, and where each fact comes from.
 
+mod broken;
 mod changes;
 mod check;
 pub mod facts;
 mod resolve;
 mod unresolved;
 
+pub use broken::{BrokenFact, Fact};
 pub use changes::{ModelChange, changes};
 pub use facts::{Day, Entry, ProviderFacts, Rate};
 pub use resolve::{DEFAULT_SIMULATED, ModelOptions, UNKNOWN_TOKENS_MAX};
@@ -22,6 +24,8 @@ use std::sync::OnceLock;
 pub struct Catalog {
     /// Sorted by name.
     shelves: Vec<Shelf>,
+    /// What runs saw otherwise.
+    broken: Vec<BrokenFact>,
     hash: OnceLock<String>,
 }
 
@@ -51,16 +55,19 @@ impl Catalog {
     /// The catalog that is built in.
     pub fn builtin() -> &'static Catalog {
         static BUILTIN: OnceLock<Catalog> = OnceLock::new();
-        BUILTIN.get_or_init(|| {
-            let shelf = |(name, text): (&str, &'static str)| Shelf {
-                provider: name.trim_end_matches(".json").to_owned(),
-                text: Some(text),
-                facts: OnceLock::new(),
-            };
-            let mut shelves: Vec<Shelf> = stdlib::files("models").into_iter().map(shelf).collect();
-            shelves.sort_by(|a, b| a.provider.cmp(&b.provider));
-            Catalog { shelves, hash: OnceLock::new() }
-        })
+        BUILTIN.get_or_init(Catalog::unread)
+    }
+
+    /// The catalog that is built in, to be changed.
+    pub fn unread() -> Catalog {
+        let shelf = |(name, text): (&str, &'static str)| Shelf {
+            provider: name.trim_end_matches(".json").to_owned(),
+            text: Some(text),
+            facts: OnceLock::new(),
+        };
+        let mut shelves: Vec<Shelf> = stdlib::files("models").into_iter().map(shelf).collect();
+        shelves.sort_by(|a, b| a.provider.cmp(&b.provider));
+        Catalog { shelves, broken: Vec::new(), hash: OnceLock::new() }
     }
 
     /// A catalog from a lock file. `today` (days since 1970-01-01) tells facts from promises: an entry from the future is
@@ -83,7 +90,7 @@ impl Catalog {
     fn from_facts(mut providers: Vec<ProviderFacts>) -> Catalog {
         providers.sort_by(|a, b| a.provider.cmp(&b.provider));
         let shelf = |facts: ProviderFacts| Shelf { provider: facts.provider.clone(), text: None, facts: facts.into() };
-        Catalog { shelves: providers.into_iter().map(shelf).collect(), hash: OnceLock::new() }
+        Catalog { shelves: providers.into_iter().map(shelf).collect(), broken: Vec::new(), hash: OnceLock::new() }
     }
 
     /// The text of a lock file that holds this catalog: one line per model, so that a change of one is a change of one.
@@ -99,7 +106,9 @@ impl Catalog {
     }
 
     pub fn resolve_with(&self, id: &str, options: &ModelOptions) -> Result<Model, Unresolved> {
-        resolve::resolve(self, id, options)
+        let mut model = resolve::resolve(self, id, options)?;
+        self.correct(&mut model);
+        Ok(model)
     }
 
     /// The facts of `provider/id` or of an alias.
@@ -135,6 +144,9 @@ impl Catalog {
                     Some(text) => hasher.update(text.as_bytes()),
                     None => hasher.update(shelf.facts().to_json().as_bytes()),
                 }
+            }
+            for broken in &self.broken {
+                hasher.update(serde_json::to_string(broken).expect("facts hold nothing that JSON cannot say"));
             }
             hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
         })

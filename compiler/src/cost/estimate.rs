@@ -2,7 +2,7 @@
 //!
 //! Nodes are shared: a sub-flow is priced once, however often it is called, and the work is linear in the plan's size.
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Fact};
 use super::domain::{Cost, Count, Figure, Origin, Symbol};
 use super::expectations::Expectations;
 use super::findings::{Finding, findings};
@@ -132,9 +132,23 @@ pub fn price_expecting(plan: &mut Plan, catalog: &Catalog, expectations: &Expect
             prompt.overhead_tokens_max = overhead;
         }
     }
-    let estimate = estimate_with(plan, expectations);
+    let mut estimate = estimate_with(plan, expectations);
+    add_broken_facts(&mut estimate, plan, catalog);
     plan.ceiling = estimate.run.ceiling.known();
     estimate
+}
+
+/// What runs saw otherwise than the catalog says stands with what the ceiling rests on.
+fn add_broken_facts(estimate: &mut Estimate, plan: &Plan, catalog: &Catalog) {
+    for assumption in &mut estimate.assumptions {
+        let fact = match assumption.name {
+            "output cap" => Fact::OutputCap,
+            "input count" => Fact::InputCount,
+            _ => continue,
+        };
+        let seen = plan.models.keys().flat_map(|id| catalog.broken(id)).filter(|broken| broken.fact == fact);
+        assumption.rests_on.extend(seen.map(|broken| format!("{broken}; it is taken for no better since")));
+    }
 }
 
 /// The cost of a plan as it is.

@@ -80,7 +80,8 @@ pub fn overhead_tokens_max(prompt: &Prompt, plan: &Plan, catalog: &Catalog) -> u
             Schema::Text(text) => schema_tokens_max(text, model).saturating_add(form).saturating_add(told),
             Schema::Bytes(bytes) => with_order(*bytes, model).saturating_add(form).saturating_add(told),
         };
-        messages.saturating_mul(message).saturating_add(request).saturating_add(schema)
+        let uncounted = catalog.uncounted_tokens(&model.id);
+        messages.saturating_mul(message).saturating_add(request).saturating_add(schema).saturating_add(uncounted)
     };
     prompt.chain.iter().filter_map(|id| plan.models.get(id)).map(of).max().unwrap_or(0)
 }

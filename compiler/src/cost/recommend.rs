@@ -178,11 +178,18 @@ fn cacheable_prefix(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &P
 fn tighter_sources(plan: &Plan, before: &Estimate) -> Vec<Recommendation> {
     let Some(flow) = plan.flows.get(&plan.flow) else { return Vec::new() };
     let sources = flow.body.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Source(source) => Some((&step.name, source.limit?, source.expect?)),
+        StepKind::Source(source) => Some((&step.name, source.limit?, rows_expected(before, &step.name).or(source.expect)?)),
         _ => None,
     });
     let loose = sources.filter(|(_, limit, expect)| expect.saturating_mul(3) < *limit);
     loose.take(SOURCES_MAX).filter_map(|(name, limit, expect)| tighter(plan, before, name, limit, expect)).collect()
+}
+
+/// As declared, or as past runs brought them.
+fn rows_expected(before: &Estimate, source: &str) -> Option<u64> {
+    let name = format!("rows({source})");
+    let symbol = before.symbols.iter().find(|symbol| *symbol.name == *name)?;
+    Some(symbol.count.expected_milli?.div_ceil(1000))
 }
 
 fn tighter(plan: &Plan, before: &Estimate, name: &str, limit: u64, expect: u64) -> Option<Recommendation> {

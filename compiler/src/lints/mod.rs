@@ -13,6 +13,7 @@ mod shutdowns;
 mod unreachable;
 mod unused;
 
+use crate::cost::Catalog;
 use crate::problems::{Problem, Problems, Severity};
 use crate::syntax::ast;
 use crate::types::Checked;
@@ -56,8 +57,8 @@ pub struct LintedFile<'a> {
 }
 
 /// All problems of a project, sorted: the errors that were `found`, and its warnings, found and new ones, but those that a
-/// comment or a level silences. `today` is counted in days since 1970-01-01.
-pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Levels) -> Problems {
+/// comment or a level silences. `today` is counted in days since 1970-01-01; `catalog` says which models end.
+pub fn lint(files: &[LintedFile<'_>], found: Problems, catalog: &Catalog, today: i32, levels: &Levels) -> Problems {
     let mut problems = found;
     let broken: BTreeSet<FileId> =
         problems.all.iter().filter(|problem| is_syntax(problem)).map(|problem| problem.span.file).collect();
@@ -71,7 +72,7 @@ pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Leve
         unreachable::check(&mut report);
         conditions::check(&mut report);
         cache_prefix::check(&mut report);
-        shutdowns::check(today, &mut report);
+        shutdowns::check(catalog, today, &mut report);
         schedules::check(&mut report);
         keys::check(&mut report);
         let damaged = damaged_items(file, &problems);
@@ -83,12 +84,12 @@ pub fn lint(files: &[LintedFile<'_>], found: Problems, today: i32, levels: &Leve
 }
 
 /// A checked project with its warnings: its problems become what [`lint`] says of its own files.
-pub fn lint_project(checked: &mut Checked, today: i32, levels: &Levels) {
+pub fn lint_project(checked: &mut Checked, catalog: &Catalog, today: i32, levels: &Levels) {
     let own = checked.files.iter().filter(|file| !file.id.is_standard());
     let files: Vec<LintedFile<'_>> =
         own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
     let found = std::mem::take(&mut checked.problems);
-    checked.problems = lint(&files, found, today, levels);
+    checked.problems = lint(&files, found, catalog, today, levels);
 }
 
 /// The problems that neither a comment nor a level silences, sorted; for those that come later than [`lint`], such as what

@@ -10,7 +10,7 @@ use crate::syntax::walk::{self, Visitor};
 /// How far ahead a shutdown is spoken of.
 const DAYS_AHEAD_MAX: i32 = 365;
 
-pub(super) fn check(today: i32, report: &mut Report<'_>) {
+pub(super) fn check(catalog: &Catalog, today: i32, report: &mut Report<'_>) {
     for item in report.items() {
         let mut ids = Ids::default();
         walk::item(&mut ids, item);
@@ -20,7 +20,7 @@ pub(super) fn check(today: i32, report: &mut Report<'_>) {
                 _ => None,
             }));
         }
-        report.problems.extend(ids.found.iter().filter_map(|(id, span)| problem(id, *span, today)));
+        report.problems.extend(ids.found.iter().filter_map(|(id, span)| problem(catalog, id, *span, today)));
     }
 }
 
@@ -41,8 +41,8 @@ impl Visitor<'_> for Ids {
     }
 }
 
-fn problem(id: &str, span: Span, today: i32) -> Option<Problem> {
-    let day = Catalog::builtin().shutdown(id)?;
+fn problem(catalog: &Catalog, id: &str, span: Span, today: i32) -> Option<Problem> {
+    let day = catalog.shutdown(id)?;
     let days = day.checked_sub(today)?;
     let date = Day(day);
     let (message, label) = match days {

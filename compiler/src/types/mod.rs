@@ -241,7 +241,7 @@ impl<'w> Checker<'w> {
         let own = self.files.iter().filter(|file| !file.id.is_standard());
         let linted: Vec<LintedFile> =
             own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
-        let problems = lint(&linted, self.problems, self.world.today(), &Levels::default());
+        let problems = lint(&linted, self.problems, self.world.catalog(), self.world.today(), &Levels::default());
         let problems = self.damage.without_consequences(&self.files, problems);
         Checked {
             problems,

@@ -1,5 +1,5 @@
 SELECT to_char(to_timestamp(u.at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS "day!", w.flow, u.model AS "model!", w.started_by,
-       count(*) FILTER (WHERE u.kind IN ('settle', 'unknown')) AS "calls!",
+       count(*) FILTER (WHERE u.kind IN ('settle', 'unknown')) AS "calls!", count(*) FILTER (WHERE u.breach) AS "breaches!",
        sum(coalesce(u.input_tokens, 0) + coalesce(u.cache_read_tokens, 0) + coalesce(u.cache_write_tokens, 0))::bigint AS "input_tokens!",
        sum(coalesce(u.output_tokens, 0))::bigint AS "output_tokens!",
        sum(CASE WHEN u.kind IN ('settle', 'reconcile') THEN u.charged_pico ELSE 0 END)::bigint AS "settled_pico!",

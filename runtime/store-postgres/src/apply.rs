@@ -12,7 +12,7 @@ use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, Changes, ExistingInstances, Head, runs_changed};
 use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
 use pmflow_store::tables::rows::{InstanceKey, RunChange, RunInsertion};
-use pmflow_store::{Conflict, NewRun, StoreError};
+use pmflow_store::{Breach, Conflict, NewRun, StoreError};
 use sqlx::{PgConnection, query_file, query_file_scalar};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +57,7 @@ impl Applier<'_> {
             Changed::Fewer => return Ok(Applied::Overtaken),
         }
         writes::write(self.connection, self.place, &changes).await?;
+        self.alert_breaches(changes).await?;
         self.close_shares(&heads).await?;
         Ok(Applied::Written { verdicts, transaction })
     }
@@ -114,6 +115,14 @@ impl Applier<'_> {
             }
         }
         Ok(inserted.first().map(|(_, _, transaction)| *transaction))
+    }
+
+    /// A call that was billed above its hold is told of, unless it is none but in play.
+    async fn alert_breaches(&mut self, changes: Changes<'_>) -> Result<(), StoreError> {
+        for breach in Breach::told_of(changes.breaches) {
+            BudgetWriter { connection: &mut *self.connection, place: self.place }.alert_breach(&breach).await?;
+        }
+        Ok(())
     }
 
     /// Runs that ended, or stand still, give back what they had drawn from shared budgets. Last, for accounts are shared.

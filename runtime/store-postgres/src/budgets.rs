@@ -7,10 +7,12 @@ use pmflow_engine::{RunId, Time};
 use pmflow_ledger::shared::Share;
 use pmflow_ledger::{Account, Entry, EntryKind, LedgerError, Period};
 use pmflow_plan::Money;
-use pmflow_store::budget::{Books, BudgetShare, applicable};
+use pmflow_store::budget::{Books, BudgetShare, DueAlert, applicable};
 use pmflow_store::tables::decode::{self, Detail, money, small, unsigned};
 use pmflow_store::tables::rows::{count, entry_kind_name, json_text, pico};
-use pmflow_store::{BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError};
+use pmflow_store::{
+    Breach, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError,
+};
 use sqlx::{PgConnection, PgPool, query_file, query_file_as, query_file_scalar};
 use std::collections::BTreeSet;
 
@@ -126,6 +128,20 @@ impl BudgetWriter<'_> {
             self.keep(books, Mover::Run(*execution)).await?;
         }
         Ok(())
+    }
+
+    pub async fn alert_breach(&mut self, breach: &Breach) -> Result<(), StoreError> {
+        let (key, start) = (&breach.limit.key, &breach.start);
+        self.open(&breach.limit, start).await?;
+        let Some(account) = self.account(key, start).await? else { return Ok(()) };
+        self.alert(&breach.alert(account.id)).await
+    }
+
+    async fn alert(&mut self, due: &DueAlert) -> Result<(), StoreError> {
+        let (version, threshold) = (i64::from(due.limit_version), i64::from(due.threshold));
+        let (spent, limit) = (pico("sum of costs", due.spent)?, pico("limit", due.limit)?);
+        let add = query_file!("queries/budget_alert_add.sql", due.account, version, threshold, due.level, spent, limit);
+        add.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
     }
 
     pub async fn set(&mut self, limit: &BudgetLimit, by: &str) -> Result<(), StoreError> {
@@ -263,10 +279,7 @@ impl BudgetWriter<'_> {
             self.append(*account, entry, mover).await?;
         }
         for due in &books.alerts {
-            let (version, threshold) = (i64::from(due.limit_version), i64::from(due.threshold));
-            let (spent, limit) = (pico("sum of costs", due.spent)?, pico("limit", due.limit)?);
-            let add = query_file!("queries/budget_alert_add.sql", due.account, version, threshold, due.level, spent, limit);
-            add.execute(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
+            self.alert(due).await?;
         }
         Ok(())
     }
@@ -418,6 +431,7 @@ pub(crate) async fn spending(
         model: row.model,
         member: row.started_by,
         calls: unsigned(row.calls),
+        breaches: unsigned(row.breaches),
         input_tokens: unsigned(row.input_tokens),
         output_tokens: unsigned(row.output_tokens),
         settled: money(row.settled_pico),

@@ -1,5 +1,5 @@
 SELECT strftime('%Y-%m-%d', u.at / 1000000, 'unixepoch') AS "day!: String", w.flow, u.model AS "model!", w.started_by,
-       sum(u.kind IN ('settle', 'unknown')) AS "calls!: i64",
+       sum(u.kind IN ('settle', 'unknown')) AS "calls!: i64", sum(u.breach) AS "breaches!: i64",
        sum(coalesce(u.input_tokens, 0) + coalesce(u.cache_read_tokens, 0) + coalesce(u.cache_write_tokens, 0)) AS "input_tokens!: i64",
        sum(coalesce(u.output_tokens, 0)) AS "output_tokens!: i64",
        sum(CASE WHEN u.kind IN ('settle', 'reconcile') THEN u.charged_pico ELSE 0 END) AS "settled_pico!: i64",

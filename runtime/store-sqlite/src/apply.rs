@@ -8,7 +8,7 @@ use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, runs_changed, runs_made};
 use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
 use pmflow_store::tables::rows::{InstanceKey, json_text};
-use pmflow_store::{Conflict, NewRun, StoreError};
+use pmflow_store::{Breach, Conflict, NewRun, StoreError};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::{query_file, query_file_scalar};
@@ -43,6 +43,7 @@ impl Applier<'_> {
         }
         self.write_runs(&heads).await?;
         self.write(&changes).await?;
+        self.alert_breaches(changes).await?;
         self.close_shares(&heads).await?;
         Ok(verdicts)
     }
@@ -113,6 +114,14 @@ impl Applier<'_> {
         let given = json_text(&keys);
         let rows = query_file!("queries/instances_existing.sql", given).fetch_all(&mut *self.connection).await;
         Ok(rows.map_err(|error| self.place.error(error))?.into_iter().map(|row| (row.execution_id, row.path)).collect())
+    }
+
+    /// A call that was billed above its hold is told of, unless it is none but in play.
+    async fn alert_breaches(&mut self, changes: Changes<'_>) -> Result<(), StoreError> {
+        for breach in Breach::told_of(changes.breaches) {
+            BudgetWriter { connection: &mut *self.connection, place: self.place }.alert_breach(&breach).await?;
+        }
+        Ok(())
     }
 
     /// Runs that ended, or stand still, give back what they had drawn from shared budgets.

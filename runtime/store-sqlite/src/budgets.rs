@@ -5,10 +5,12 @@ use pmflow_engine::{RunId, Time};
 use pmflow_ledger::shared::Share;
 use pmflow_ledger::{Account, Entry, EntryKind, LedgerError, Period};
 use pmflow_plan::Money;
-use pmflow_store::budget::{Books, BudgetShare, applicable};
+use pmflow_store::budget::{Books, BudgetShare, DueAlert, applicable};
 use pmflow_store::tables::decode::{self, Detail, money, small, unsigned};
 use pmflow_store::tables::rows::{count, entry_kind_name, json_text, pico};
-use pmflow_store::{BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError};
+use pmflow_store::{
+    Breach, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError,
+};
 use sqlx::{SqliteConnection, SqlitePool, query_file, query_file_as, query_file_scalar};
 
 /// The columns of an account.
@@ -112,6 +114,18 @@ impl BudgetWriter<'_> {
         self.keep(books, Mover::Run(execution)).await
     }
 
+    pub async fn alert_breach(&mut self, breach: &Breach) -> Result<(), StoreError> {
+        let account = self.open(&breach.limit, &breach.start).await?;
+        self.alert(&breach.alert(account.id)).await
+    }
+
+    async fn alert(&mut self, due: &DueAlert) -> Result<(), StoreError> {
+        let (version, threshold) = (i64::from(due.limit_version), i64::from(due.threshold));
+        let (spent, limit) = (pico("sum of costs", due.spent)?, pico("limit", due.limit)?);
+        let add = query_file!("queries/budget_alert_add.sql", due.account, version, threshold, due.level, spent, limit);
+        add.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
+    }
+
     pub async fn set(&mut self, limit: &BudgetLimit, by: &str) -> Result<(), StoreError> {
         pico("limit", limit.limit)?;
         let start = limit.start(self.now().await?);
@@ -205,10 +219,7 @@ impl BudgetWriter<'_> {
             self.append(*account, entry, mover).await?;
         }
         for due in &books.alerts {
-            let (version, threshold) = (i64::from(due.limit_version), i64::from(due.threshold));
-            let (spent, limit) = (pico("sum of costs", due.spent)?, pico("limit", due.limit)?);
-            let add = query_file!("queries/budget_alert_add.sql", due.account, version, threshold, due.level, spent, limit);
-            add.execute(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
+            self.alert(due).await?;
         }
         Ok(())
     }
@@ -347,6 +358,7 @@ pub(crate) async fn spending(
         model: row.model,
         member: row.started_by,
         calls: unsigned(row.calls),
+        breaches: unsigned(row.breaches),
         input_tokens: unsigned(row.input_tokens),
         output_tokens: unsigned(row.output_tokens),
         settled: money(row.settled_pico),

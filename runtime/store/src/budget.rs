@@ -155,6 +155,20 @@ pub struct AlertDelivery {
     pub tries: u32,
 }
 
+/// The level of an alert that tells of a breach: a call that was billed more than was held for it.
+pub const BREACH: &str = "breach";
+
+/// A breach to tell of. Its alert hangs on an account without a limit, called as the model is, so that there is one alert for
+/// each flow, model and day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    pub limit: BudgetLimit,
+    /// The day on which it happened.
+    pub start: String,
+    pub held: Money,
+    pub charged: Money,
+}
+
 /// What was spent, by day (UTC), flow, model and person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpendingRow {
@@ -165,6 +179,8 @@ pub struct SpendingRow {
     pub member: String,
     /// Calls that were answered, or whose outcome nobody knows.
     pub calls: u64,
+    /// Calls that were billed more than was held for them.
+    pub breaches: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub settled: Money,
@@ -230,6 +246,45 @@ impl std::fmt::Display for BudgetKey {
     }
 }
 
+impl std::fmt::Display for BudgetAlert {
+    /// What happened, in a sentence without its time.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (spent, limit) = (self.spent, self.limit);
+        if self.level == BREACH {
+            let (model, flow) = (&self.key.name, &self.key.subject);
+            return write!(
+                f,
+                "a call of `{flow}` to {model} was billed {spent}, above the {limit} that were held for it: a fact about the model \
+                 does not hold, and with it the proven ceiling"
+            );
+        }
+        write!(f, "{} of {} has reached {}%: {spent} of {limit}", self.key, self.start, self.threshold)
+    }
+}
+
+impl Breach {
+    pub fn of(flow: &str, model: &str, held: Money, charged: Money, at: Time) -> Breach {
+        let key = BudgetKey { name: model.to_owned(), scope: Scope::Flow, subject: flow.to_owned(), period: Period::Day };
+        let (zone, on_exceed) = ("UTC".to_owned(), OnExceed::Stop);
+        let limit = BudgetLimit { key, limit: Money::ZERO, zone, alerts: Vec::new(), on_exceed };
+        Breach { start: limit.start(at), limit, held, charged }
+    }
+
+    /// Of several that share an alert the first, and in the order in which accounts are locked.
+    pub fn told_of(all: impl IntoIterator<Item = Breach>) -> Vec<Breach> {
+        let mut first: BTreeMap<(BudgetKey, String), Breach> = BTreeMap::new();
+        for breach in all {
+            first.entry((breach.limit.key.clone(), breach.start.clone())).or_insert(breach);
+        }
+        first.into_values().collect()
+    }
+
+    pub fn alert(&self, account: i64) -> DueAlert {
+        let level = BREACH.to_owned();
+        DueAlert { account, limit_version: 0, threshold: 0, level, spent: self.charged, limit: self.held }
+    }
+}
+
 impl Spender {
     pub fn subject(&self, scope: Scope) -> &str {
         match scope {
@@ -251,6 +306,7 @@ impl SpendingRow {
     /// Counts a line of a run's ledger.
     pub fn add(&mut self, entry: &Entry, usage: Option<&Usage>) {
         let plus = |sum: Money, amount: Money| sum.checked_add(amount).unwrap_or(sum);
+        self.breaches += u64::from(entry.breach);
         match entry.kind {
             EntryKind::Settle => {
                 self.calls += 1;

@@ -15,8 +15,8 @@ pub mod tables;
 mod trigger;
 
 pub use budget::{
-    AlertDelivery, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Refusal, Scope, Spender,
-    SpendingRow,
+    AlertDelivery, BREACH, Breach, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Refusal, Scope,
+    Spender, SpendingRow,
 };
 pub use commit::{Committed, Conflict, Created, NewRun, RunCommit, StoredPlan};
 pub use error::{Remedy, StoreError};

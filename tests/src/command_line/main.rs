@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod breaches;
 mod budgets;
 mod commands;
 mod costs;

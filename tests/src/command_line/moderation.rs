@@ -26,13 +26,17 @@ pub struct Provider {
 
 impl Provider {
     pub fn start() -> Provider {
+        Provider::saying(|asked| Reply::text(format!("{{\"value\":\"{}\"}}", verdict(asked))))
+    }
+
+    pub fn saying(rule: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Provider {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
         let server = runtime.block_on(Scripted::start()).expect("a port is free");
         let answered = Arc::new(AtomicU64::new(0));
         let count = answered.clone();
         server.otherwise(move |asked| {
             count.fetch_add(1, Ordering::SeqCst);
-            Reply::text(format!("{{\"value\":\"{}\"}}", verdict(asked)))
+            rule(asked)
         });
         Provider { server, answered, runtime }
     }

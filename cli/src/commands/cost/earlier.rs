@@ -1,5 +1,6 @@
 //! The flow as it was: in another file, or at a git revision. Nothing is checked out.
 
+use crate::breaches::{self, BREACHES_FILE};
 use crate::disk::{DiskWorld, Revision};
 use crate::exit::{Failed, Result};
 use crate::loading::{Target, plan_in};
@@ -13,7 +14,7 @@ use std::path::Path;
 pub fn plan(earlier: &str, target: &Target, terminal: &Terminal) -> Result<Option<Plan>> {
     let file = Path::new(earlier);
     if file.is_file() {
-        let world = DiskWorld::new(Project::here()?.pinned_catalog()?);
+        let world = DiskWorld::new(Project::here()?.catalog()?);
         let before = Target { file: file.to_owned(), flow: target.flow.clone() };
         return plan_in(world, &before).map(Some).map_err(|failed| compared(failed, &format!("`{earlier}`")));
     }
@@ -29,8 +30,20 @@ pub fn plan(earlier: &str, target: &Target, terminal: &Terminal) -> Result<Optio
     plan_in(world, target).map(Some).map_err(|failed| compared(failed, &format!("`{}` at {earlier}", target.file.display())))
 }
 
-/// The prices that were pinned then; none: those that are built in now.
+/// The prices that were pinned then, or those that are built in now, corrected by what runs had seen by then.
 fn catalog(revision: &Revision, earlier: &str) -> Result<Option<Catalog>> {
+    let pinned = pinned(revision, earlier)?;
+    let seen = Project::here()?.root.join(BREACHES_FILE);
+    if !revision.has(&seen)? {
+        return Ok(pinned);
+    }
+    let unread = |reason| Failed::new(format!("cannot read {BREACHES_FILE} at {earlier}: {reason}"));
+    let text = revision.read(&seen).map_err(unread)?;
+    let broken = breaches::parse(&String::from_utf8_lossy(&text))?;
+    Ok(Some(pinned.unwrap_or_else(Catalog::unread).corrected(broken)))
+}
+
+fn pinned(revision: &Revision, earlier: &str) -> Result<Option<Catalog>> {
     let lock = Project::here()?.root.join(LOCK_FILE);
     if !revision.has(&lock)? {
         return Ok(None);

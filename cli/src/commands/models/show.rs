@@ -2,10 +2,10 @@
 
 use crate::terminal::{Style, Terminal};
 use pmflow_compiler::cost::catalog::facts::{CapFact, Evidence, PriceFacts, TierFacts};
-use pmflow_compiler::cost::catalog::{Entry, ProviderFacts};
+use pmflow_compiler::cost::catalog::{BrokenFact, Entry, ProviderFacts};
 use pmflow_plan::CapFidelity;
 
-pub fn show(provider: &ProviderFacts, entry: &Entry, terminal: &Terminal) {
+pub fn show(provider: &ProviderFacts, entry: &Entry, broken: &[&BrokenFact], terminal: &Terminal) {
     terminal.line(&terminal.paint(Style::Strong, &format!("{}/{}", provider.provider, entry.id)));
     if !entry.aliases.is_empty() {
         terminal.line(&format!("  also called {}", entry.aliases.join(", ")));
@@ -13,6 +13,8 @@ pub fn show(provider: &ProviderFacts, entry: &Entry, terminal: &Terminal) {
     section("Prices, in dollars per million tokens", prices(entry), terminal);
     section("Limits", limits(provider, entry), terminal);
     section("What a ceiling rests on", rests_on(provider, entry), terminal);
+    let seen = broken.iter().map(|broken| broken.to_string()).collect();
+    section("What runs saw otherwise (it is taken for no better since; pmflow.breaches.json)", seen, terminal);
     section("Dates", dates(provider, entry), terminal);
     section("Where the sources disagree (the dearest price counts)", disagreements(entry), terminal);
     let sources = entry.sources.iter().map(|name| {

@@ -183,6 +183,40 @@ pub async fn an_alert_is_raised_once<H: Harness>(harness: &H) {
     assert_eq!(all.iter().map(|alert| alert.delivered_at.is_some()).collect::<Vec<_>>(), vec![true, false]);
 }
 
+pub async fn a_breach_is_told_of_once_for_each_flow_model_and_day<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let lease = created(&store, "r1").await;
+    let at: Time = super::samples::START;
+    let line = |model: &str, charged, at| {
+        let entry = Entry { kind: EntryKind::Settle, held: pico(10), charged: pico(charged), breach: charged > 10 };
+        Write::Ledger(LedgerRow {
+            entry,
+            call: None,
+            prompt: Some("judge".to_owned()),
+            model: Some(model.to_owned()),
+            usage: None,
+            idempotency_key: None,
+            at,
+        })
+    };
+    let next_day = at + 86_400_000_000;
+    let first = vec![line("openai/small", 11, at), line("openai/small", 30, at), line("openai/large", 10, at)];
+    stored(&store, transition_to(&lease, run_row("r1", 2), first)).await;
+    let second = vec![line("openai/small", 40, at), line("openai/small", 12, next_day)];
+    stored(&store, transition_to(&lease, run_row("r1", 3), second)).await;
+    let store = harness.reopened(store).await;
+    let alerts = store.budget_alerts(true, 10).await.expect("alerts can be read");
+    let found: Vec<_> = alerts
+        .iter()
+        .map(|alert| (alert.key.name.as_str(), alert.key.subject.as_str(), alert.start.as_str(), alert.spent, alert.limit))
+        .collect();
+    let small = |start, spent| ("openai/small", FLOW, start, pico(spent), pico(10));
+    assert_eq!(found, vec![small("2026-01-01", 11), small("2026-01-02", 12)]);
+    assert!(alerts.iter().all(|alert| alert.level == crate::BREACH));
+    let rows = store.spending(0, Time::MAX, false).await.expect("it can be read");
+    assert_eq!(rows.iter().map(|row| row.breaches).collect::<Vec<_>>(), vec![0, 3, 1]);
+}
+
 pub async fn who_lost_a_run_draws_nothing<H: Harness>(harness: &H) {
     let store = harness.fresh().await;
     let limits = [monthly(100)];

@@ -88,6 +88,7 @@ macro_rules! conformance_tests {
             budgets::a_standing_limit_goes_before_the_plans,
             budgets::a_raised_limit_is_for_its_period,
             budgets::an_alert_is_raised_once,
+            budgets::a_breach_is_told_of_once_for_each_flow_model_and_day,
             budgets::who_lost_a_run_draws_nothing,
             budgets::spending_is_summed_by_day_flow_model_and_person,
             triggers::a_deployment_stands_until_it_is_taken_back,

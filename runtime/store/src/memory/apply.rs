@@ -117,6 +117,7 @@ impl Tables {
                 Write::Ledger(row) => {
                     self.lines += 1;
                     let line = usage_row(self.lines, row);
+                    self.alert_breach(number, &line);
                     if let Some(execution) = self.runs.get_mut(&number) {
                         execution.usage.push(line);
                     }

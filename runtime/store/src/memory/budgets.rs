@@ -2,7 +2,9 @@
 
 use super::Tables;
 use crate::budget::{Books, BudgetShare, applicable};
-use crate::{BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, SpendingRow, StoreError};
+use crate::{
+    Breach, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, SpendingRow, StoreError, UsageRow,
+};
 use pmflow_engine::{RunStatus, Time};
 use pmflow_ledger::{Entry, EntryKind, LedgerError};
 use pmflow_plan::Money;
@@ -62,6 +64,19 @@ impl Tables {
         if books.close(&account).is_ok() {
             self.keep(books, Mover::Run(number));
         }
+    }
+
+    /// A call that was billed above its hold is told of, unless it is none but in play.
+    pub(super) fn alert_breach(&mut self, number: i64, line: &UsageRow) {
+        let Some(execution) = self.runs.get(&number).filter(|execution| line.entry.breach && !execution.simulated) else {
+            return;
+        };
+        let Some(model) = &line.model else { return };
+        let breach = Breach::of(&execution.row.flow, model, line.entry.held, line.entry.charged, line.at);
+        self.budgets.open_at(&breach.limit, breach.start.clone());
+        let is_its = |account: &&BudgetAccount| account.key == breach.limit.key && account.start == breach.start;
+        let alert = self.budgets.accounts.iter().find(is_its).map(|account| breach.alert(account.id));
+        self.keep(Books { alerts: alert.into_iter().collect(), ..Books::default() }, Mover::Run(number));
     }
 
     /// The accounts that a run has a share in.
@@ -200,7 +215,10 @@ impl Tables {
 impl Budgets {
     /// The account of the present period is there from here on.
     fn open(&mut self, limit: &BudgetLimit, now: Time) {
-        let start = limit.start(now);
+        self.open_at(limit, limit.start(now));
+    }
+
+    fn open_at(&mut self, limit: &BudgetLimit, start: String) {
         if !self.accounts.iter().any(|account| account.key == limit.key && account.start == start) {
             let id = i64::try_from(self.accounts.len()).unwrap_or(i64::MAX) + 1;
             self.accounts.push(BudgetAccount { id, ..BudgetAccount::new(limit, start) });

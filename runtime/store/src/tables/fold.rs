@@ -5,7 +5,7 @@ use super::rows::{
     Beginning, BindingPut, CachePut, InstanceEnding, InstanceKey, InstancePut, OutputInsertion, RequestTaken, RunChange,
     RunInsertion, StepRecord, TagInsertion, UsageAppend, value_text,
 };
-use crate::{RequestId, StoreError};
+use crate::{Breach, RequestId, StoreError};
 use pmflow_engine::{ApprovalRow, InstanceEnd, InstanceRow, Path, RunRow, RunStatus, Time, Write};
 use pmflow_plan::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +63,8 @@ pub struct Changes<'w> {
     pub outputs: Vec<OutputInsertion<'w>>,
     pub tags: Vec<TagInsertion<'w>>,
     pub usage: Vec<UsageAppend<'w>>,
+    /// Calls that were billed above their holds.
+    pub breaches: Vec<Breach>,
     cache: BTreeMap<&'w str, CachePut<'w>>,
     pub approvals: Vec<ApprovalChange<'w>>,
     pub taken: Vec<RequestTaken>,
@@ -129,7 +131,12 @@ impl<'w> Changes<'w> {
                     self.tags.extend(row.tags.iter().map(tag));
                 }
             }
-            Write::Ledger(row) => self.usage.push(UsageAppend::of(execution, row)?),
+            Write::Ledger(row) => {
+                self.usage.push(UsageAppend::of(execution, row)?);
+                if let Some(model) = row.model.as_ref().filter(|_| row.entry.breach && !head.simulated) {
+                    self.breaches.push(Breach::of(&head.flow, model, row.entry.held, row.entry.charged, row.at));
+                }
+            }
             Write::CachePut { key, value, at, flow, prompt } => {
                 self.cache.insert(key, CachePut { key, value: value_text(value), flow, prompt, at: *at });
             }
