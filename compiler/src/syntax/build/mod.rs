@@ -1,9 +1,11 @@
 //! From the grammar's pairs to the syntax tree. What the grammar let pass (something missing, something in the way) is
 //! reported here, in the author's words.
 
+mod broken_steps;
 mod expressions;
 mod items;
 mod literals;
+mod modifiers;
 mod settings;
 mod steps;
 mod template;
