@@ -23,7 +23,7 @@ use pmflow_plan::{Connector, Failure, FailureClass, Operation, ParameterDefault,
 use rate::RateLimits;
 use request::Prepared;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The largest answer that is read, unless the builder says otherwise.
@@ -33,7 +33,8 @@ const REDIRECTS_MAX: usize = 5;
 /// Calls operations. Cheap to clone; clones share connections, rate limits and OAuth tokens.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    /// Made ready with the first request: reading all root certificates of the system takes ten milliseconds or more.
+    http: Arc<OnceLock<Result<reqwest::Client, String>>>,
     base_urls: Arc<BTreeMap<String, String>>,
     answer_bytes_max: usize,
     rates: Arc<RateLimits>,
@@ -58,23 +59,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Fails when the system's TLS roots cannot be read.
-    pub fn build(self) -> Result<Client, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("pmflow/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(Duration::from_secs(15))
-            .build()?;
-        Ok(self.over(http))
+    pub fn build(self) -> Client {
+        self.over(Arc::default())
     }
 
-    /// Over the connections of another client: making them ready takes tens of milliseconds.
+    /// Over the connections of another client.
     pub fn sharing(self, client: &Client) -> Client {
         self.over(client.http.clone())
     }
 
-    fn over(self, http: reqwest::Client) -> Client {
+    fn over(self, http: Arc<OnceLock<Result<reqwest::Client, String>>>) -> Client {
         Client {
             http,
             base_urls: Arc::new(self.base_urls),
@@ -177,6 +171,11 @@ impl Client {
         answer.accepted(invocation, connector, scope)
     }
 
+    /// Fails where TLS cannot be set up, such as without any root certificate.
+    fn http(&self) -> Result<&reqwest::Client, Failure> {
+        self.http.get_or_init(connections).as_ref().map_err(|reason| Failure::not_sent(FailureClass::Transport, reason))
+    }
+
     async fn send(
         &self,
         invocation: &Invocation<'_>,
@@ -187,7 +186,7 @@ impl Client {
         let credentials = auth::credentials(self, invocation, connector, deadline).await?;
         let mut url = prepared.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let request = prepared.request(&self.http, &url, &credentials, remaining(deadline));
+            let request = prepared.request(self.http()?, &url, &credentials, remaining(deadline));
             let answer = outcome::receive(request, invocation, &url, self.answer_bytes_max, &credentials).await?;
             match answer.redirect(&url, prepared.may_follow)? {
                 Some(next) => url = next,
@@ -197,6 +196,15 @@ impl Client {
         let message = format!("`{}` redirects more than {REDIRECTS_MAX} times", invocation.operation.name);
         Err(Failure::not_billed(FailureClass::Transport, message))
     }
+}
+
+fn connections() -> Result<reqwest::Client, String> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("pmflow/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(Duration::from_secs(15));
+    builder.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
 }
 
 fn remaining(deadline: Instant) -> Duration {

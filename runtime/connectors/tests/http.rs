@@ -138,7 +138,7 @@ fn secret(name: &str) -> Option<SecretString> {
 }
 
 fn client(server: &Server) -> Client {
-    Client::builder().base_url("crm", format!("{}/v0/", server.url)).answer_bytes_max(1 << 20).build().unwrap()
+    Client::builder().base_url("crm", format!("{}/v0/", server.url)).answer_bytes_max(1 << 20).build()
 }
 
 async fn echo() -> Server {
@@ -547,7 +547,7 @@ async fn servers_that_do_not_answer() {
         let case =
             Case::new(connector(Auth::Query { name: "key".into(), value: Box::new(Credential::Secret("K".into())) }), get(), &[]);
         let case = Case { timeout: Duration::from_millis(300), ..case };
-        case.call_with(&Client::builder().base_url("crm", url).build().unwrap()).await.unwrap_err()
+        case.call_with(&Client::builder().base_url("crm", url).build()).await.unwrap_err()
     };
     let refused = call(closed).await;
     assert_eq!((refused.class, refused.billing), (FailureClass::Transport, Billing::NotSent));

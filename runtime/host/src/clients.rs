@@ -1,38 +1,31 @@
-//! The HTTP connections of a process. All its runs share them, for making a client ready takes tens of milliseconds.
+//! The HTTP connections of a process. All its runs share them, for making them ready takes tens of milliseconds.
 
-use crate::{HostError, Setup};
-use std::sync::OnceLock;
+use crate::Setup;
+use pmflow_providers::Settings;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clients {
-    models: OnceLock<pmflow_providers::Client>,
-    operations: OnceLock<pmflow_connectors::Client>,
+    models: pmflow_providers::Client,
+    operations: pmflow_connectors::Client,
+}
+
+impl Default for Clients {
+    fn default() -> Clients {
+        let models = pmflow_providers::Client::new(Settings::default());
+        Clients { models, operations: pmflow_connectors::Client::builder().build() }
+    }
 }
 
 impl Clients {
     /// For a run's model calls.
-    pub fn of_models(&self, settings: pmflow_providers::Settings) -> Result<pmflow_providers::Client, HostError> {
-        if let Some(shared) = self.models.get() {
-            return Ok(shared.with_settings(settings));
-        }
-        let made = pmflow_providers::Client::new(settings).map_err(HostError::Setup)?;
-        // Of two that were made at once both are good; later runs share the first.
-        let _ = self.models.set(made.clone());
-        Ok(made)
+    pub fn of_models(&self, settings: Settings) -> pmflow_providers::Client {
+        self.models.with_settings(settings)
     }
 
     /// For a run's connector operations.
-    pub fn of_operations(&self, setup: &Setup) -> Result<pmflow_connectors::Client, HostError> {
-        let mut builder = pmflow_connectors::Client::builder();
-        for (connector, url) in &setup.connector_urls {
-            builder = builder.base_url(connector, url);
-        }
-        if let Some(shared) = self.operations.get() {
-            return Ok(builder.sharing(shared));
-        }
-        let made = builder.build().map_err(|error| HostError::Setup(format!("the HTTP client cannot be set up: {error}")))?;
-        // Of two that were made at once both are good; later runs share the first.
-        let _ = self.operations.set(made.clone());
-        Ok(made)
+    pub fn of_operations(&self, setup: &Setup) -> pmflow_connectors::Client {
+        let builder = pmflow_connectors::Client::builder();
+        let urls = setup.connector_urls.iter();
+        urls.fold(builder, |builder, (connector, url)| builder.base_url(connector, url)).sharing(&self.operations)
     }
 }

@@ -33,7 +33,7 @@ impl<S: Store> Effects<S> {
         line: Vec<RunId>,
     ) -> Result<Effects<S>, HostError> {
         let models = Models::new(&plan, setup, clients)?;
-        let operations = Operations::new(setup, clients)?;
+        let operations = Operations::new(setup, clients);
         Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan, line })
     }
 

@@ -42,7 +42,7 @@ impl Models {
                 base_urls.insert(model.provider.clone(), url);
             }
         }
-        let client = clients.of_models(Settings { base_urls, simulate, ..Settings::default() })?;
+        let client = clients.of_models(Settings { base_urls, simulate, ..Settings::default() });
         let types = Types::new(&plan.types);
         let mut answers = BTreeMap::new();
         for (name, prompt) in &plan.prompts {

@@ -2,7 +2,7 @@
 
 use crate::clients::Clients;
 use crate::rows::{Gathered, pass};
-use crate::{HostError, Setup, clock, secrets};
+use crate::{Setup, clock, secrets};
 use pmflow_connectors::http::{Client, Invocation, cursor_within};
 use pmflow_engine::stream::Stages;
 use pmflow_engine::{Event, OperationCall, Time};
@@ -32,8 +32,8 @@ pub(crate) struct PagePull<'a> {
 }
 
 impl Operations {
-    pub fn new(setup: &Setup, clients: &Clients) -> Result<Operations, HostError> {
-        Ok(Operations { client: clients.of_operations(setup)? })
+    pub fn new(setup: &Setup, clients: &Clients) -> Operations {
+        Operations { client: clients.of_operations(setup) }
     }
 
     pub async fn call(&self, plan: &Plan, call: OperationCall) -> Event {

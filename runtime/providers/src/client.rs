@@ -12,6 +12,7 @@ use pmflow_plan::{Api, Failure, FailureClass, Model};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the host decides once.
@@ -43,27 +44,17 @@ impl Default for Settings {
     }
 }
 
-/// Clients share their connections when cloned; building one takes tens of milliseconds, so build one per process.
+/// Clients share their connections when cloned. They are made ready with the first request, for that reads all root
+/// certificates of the system, which takes ten milliseconds or more.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Arc<OnceLock<Result<reqwest::Client, String>>>,
     settings: Settings,
 }
 
 impl Client {
-    /// Fails where TLS cannot be set up, such as without any root certificate.
-    pub fn new(settings: Settings) -> Result<Client, String> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("pmflow/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.connect_timeout)
-            .tcp_keepalive(Duration::from_secs(30))
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none());
-        if !settings.system_proxy {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| format!("The HTTP client cannot be set up: {error}."))?;
-        Ok(Client { http, settings })
+    pub fn new(settings: Settings) -> Client {
+        Client { http: Arc::default(), settings }
     }
 
     /// The same connections for another run: its addresses, its simulation, its timeouts. What a connection itself was set
@@ -91,7 +82,7 @@ impl Client {
         let endpoint = Endpoint::of(&request.model, &self.settings, secrets)?;
         let body = protocol::prepare(request, endpoint.own_server)?;
         let context = Context { model: &request.model, endpoint: &endpoint };
-        let exchange = post(&self.http, &context, headers(request, &endpoint)?, body, self.limits(request)).await?;
+        let exchange = post(self.http()?, &context, headers(request, &endpoint)?, body, self.limits(request)).await?;
         let request_id = request_id(&exchange.headers);
         let with_id = |mut failed: Failed| {
             failed.request_id = failed.request_id.or_else(|| request_id.clone());
@@ -105,9 +96,28 @@ impl Client {
         Ok(response)
     }
 
+    /// Fails where TLS cannot be set up, such as without any root certificate.
+    fn http(&self) -> Result<&reqwest::Client, Failure> {
+        let http = self.http.get_or_init(|| connections(&self.settings)).as_ref();
+        http.map_err(|reason| Failure::not_sent(FailureClass::Transport, reason))
+    }
+
     fn limits(&self, request: &Request) -> Limits {
         Limits { total: request.timeout, first_byte: self.settings.first_byte_timeout, idle: self.settings.idle_timeout }
     }
+}
+
+fn connections(settings: &Settings) -> Result<reqwest::Client, String> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("pmflow/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.connect_timeout)
+        .tcp_keepalive(Duration::from_secs(30))
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none());
+    if !settings.system_proxy {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
 }
 
 fn headers(request: &Request, endpoint: &Endpoint) -> Result<HeaderMap, Failure> {

@@ -206,7 +206,7 @@ async fn silence_is_noticed_before_the_whole_time_is_over() {
         system_proxy: false,
         ..Settings::default()
     };
-    let client = Client::new(settings).unwrap();
+    let client = Client::new(settings);
     for (reply, expected) in
         [(Reply::HangAfterHeaders, "then sent nothing for 40 ms"), (Reply::Hang, "did not begin to answer within 50 ms")]
     {

@@ -203,7 +203,7 @@ async fn keys_travel_in_one_header_and_the_version_is_said() {
 
 #[tokio::test]
 async fn a_missing_key_is_named_before_anything_is_sent() {
-    let client = Client::new(Settings::default()).unwrap();
+    let client = Client::new(Settings::default());
     for (api, name) in
         APIS.into_iter().zip(["OPENAI_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY (or GOOGLE_API_KEY)"])
     {
@@ -225,7 +225,7 @@ async fn a_missing_key_is_named_before_anything_is_sent() {
 #[tokio::test]
 async fn a_server_of_ones_own_needs_no_key() {
     let server = Scripted::start().await.unwrap();
-    let client = Client::new(Settings { system_proxy: false, ..Settings::default() }).unwrap();
+    let client = Client::new(Settings { system_proxy: false, ..Settings::default() });
     let own = Model {
         base_url: Some(format!("{}/v1/", server.base_url())),
         provider: "vllm".to_owned(),

@@ -106,7 +106,7 @@ pub fn client_at(base_url: &str) -> Client {
         system_proxy: false,
         ..Settings::default()
     };
-    Client::new(settings).unwrap()
+    Client::new(settings)
 }
 
 pub async fn server() -> (Scripted, Client) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn client(options: &str) -> Client {
-    Client::new(Settings { simulate: Some(SimulateOptions::parse(options).unwrap()), ..Settings::default() }).unwrap()
+    Client::new(Settings { simulate: Some(SimulateOptions::parse(options).unwrap()), ..Settings::default() })
 }
 
 fn about(text: &str, request: Request) -> Request {
@@ -29,7 +29,7 @@ async fn the_same_request_and_seed_give_the_same_answer() {
 
 #[tokio::test]
 async fn a_simulated_model_needs_no_option_no_key_and_no_network() {
-    let client = Client::new(Settings::default()).unwrap();
+    let client = Client::new(Settings::default());
     assert!(client.simulates(Api::Simulated) && !client.simulates(Api::OpenaiChat));
     let response = client.send(&request(model(Api::Simulated)), &Keys(None)).await.unwrap();
     assert!(!response.text.is_empty() && response.stop == Stop::Complete);

@@ -183,7 +183,7 @@ async fn ask_for_token(
     };
     let pairs = form.iter().map(|(name, value)| (*name, value.expose_secret()));
     let body = super::body::form(pairs);
-    let request = client.http.post(token_url).timeout(remaining(deadline)).header("accept", "application/json");
+    let request = client.http()?.post(token_url).timeout(remaining(deadline)).header("accept", "application/json");
     let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
     let mut response = request.send().await.map_err(|error| failed(FailureClass::Transport, &super::outcome::reason(&error)))?;
     let mut bytes = Vec::new();
