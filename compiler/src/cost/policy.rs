@@ -89,7 +89,16 @@ impl Policy {
                     .verdicts
                     .iter()
                     .find(|verdict| matches!(verdict.finding, Standing::Over | Standing::CappedAtRunTime))?;
-                Some(format!("the budget of {} per {} is not proven to hold", over.limit, over.scope))
+                let cost = match over.scope.rsplit(", ").next() {
+                    Some("day") => estimate.day.as_ref(),
+                    Some("month") => estimate.month.as_ref(),
+                    _ => Some(&estimate.run),
+                };
+                let ceiling = match cost.map(|cost| &cost.ceiling) {
+                    Some(ceiling @ Figure::Known(_)) => format!("the ceiling is {ceiling}"),
+                    _ => "there is no ceiling".to_owned(),
+                };
+                Some(format!("the budget of {} per {} is not proven to hold: {ceiling}", over.limit, over.scope))
             }
         }
     }

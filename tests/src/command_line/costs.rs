@@ -253,7 +253,11 @@ fn the_hook_of_the_documentation_refuses_what_breaks_a_budget() {
     ends(&script(&folder, "pre-commit", &[]), 0, &[]);
     folder.write("leads.pmflow", LEADS.replace("limit 100", "limit 90"));
     git(&folder, &["add", "."]);
-    ends(&script(&folder, "pre-commit", &[]), 2, &["the budget of $0.050 per run is not proven to hold"]);
+    ends(
+        &script(&folder, "pre-commit", &[]),
+        2,
+        &["the budget of $0.050 per run is not proven to hold: the ceiling is $0.20", "in the flow qualify of leads.pmflow"],
+    );
     folder.write("leads.pmflow", LEADS.replace("$0.05 per run, $2.00 per month", "$5.00 per run, $200.00 per month"));
     git(&folder, &["add", "."]);
     ends(&script(&folder, "pre-commit", &[]), 0, &[]);

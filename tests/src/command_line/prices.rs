@@ -58,6 +58,18 @@ fn a_project_is_priced_by_what_it_pins() {
 }
 
 #[test]
+fn a_model_ends_when_the_pinned_catalog_says_so() {
+    let (folder, lock) = pinned();
+    ends(&folder.pmflow("check hello.pmflow"), 0, &["fine"]);
+    let ended = |line: &str| match line.contains(PRICE) && !line.contains("shutdown") {
+        true => line.replace(PRICE, &format!("\"shutdown\":\"2026-06-01\",{PRICE}")),
+        false => line.to_owned(),
+    };
+    folder.write("pmflow.lock", lock.lines().map(ended).collect::<Vec<_>>().join("\n"));
+    ends(&folder.pmflow("check hello.pmflow"), 0, &["W0107", "the provider ended `openai/gpt-5.4-mini` on 2026-06-01"]);
+}
+
+#[test]
 fn a_file_of_prices_can_be_pinned() {
     let (folder, lock) = pinned();
     folder.write("ours.json", lock.replacen(PRICE, &PRICE.replace("0.75", "0.5"), 1));

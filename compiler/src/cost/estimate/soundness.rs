@@ -181,7 +181,11 @@ fn steps(sub: Option<&'static str>) -> impl Strategy<Value = Vec<Step>> {
         None => (0..3).prop_map(|n| Target::Prompt(format!("p{n}"))).boxed(),
     };
     let leaf = prop_oneof![
-        4 => (target, 0u32..3).prop_map(|(target, retries)| call(target, retries)),
+        4 => (target, 0u32..3, prop::bool::weighted(0.2)).prop_map(|(target, retries, unbilled)| {
+            let StepKind::Call(mut asked) = call(target, retries) else { unreachable!("a call was made") };
+            asked.retry = asked.retry.map(|retry| Retry { unbilled, ..retry });
+            StepKind::Call(asked)
+        }),
         1 => Just(StepKind::Stop),
     ];
     let kind = leaf.prop_recursive(4, 24, 4, |inner| {

@@ -24,7 +24,7 @@ const CEILING_FILL: &str = "#a9c4e0";
 pub fn html(estimate: &Estimate, recommendations: &[Recommendation], map: &SourceMap) -> String {
     let title = escaped(&estimate.flow);
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Cost of {title}</title>\n<style>{STYLE}</style>\n\
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Cost of {title}</title>\n<style>{STYLE}</style>\n\
          <h1>Cost of <code>{title}</code></h1>\n<p>One run: <b>{}</b> expected, <b>{}</b> ceiling.</p>\n",
         escaped(&cell(&estimate.run.expected)),
         escaped(&estimate.run.ceiling.to_string()),
@@ -41,6 +41,7 @@ pub fn html(estimate: &Estimate, recommendations: &[Recommendation], map: &Sourc
     page.push_str("<h2>Where the money goes</h2>\n");
     bars(estimate, &mut page);
     page.push_str("<h2>The flow</h2>\n");
+    page.push_str("<p>A box says what it costs once; the bars beside it are its part of the whole run.</p>\n");
     graph(estimate, map, &mut page);
     lists(estimate, recommendations, map, &mut page);
     page.push_str("</html>\n");
@@ -48,11 +49,15 @@ pub fn html(estimate: &Estimate, recommendations: &[Recommendation], map: &Sourc
 }
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1b1b1b;background:#fff}\
-table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ccc}\
-td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}";
+table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ccc;white-space:nowrap}\
+td:first-child,th:first-child{text-align:left}.wide{overflow-x:auto}svg{max-width:100%;min-width:40em;height:auto}\
+@media(prefers-color-scheme:dark){body{color:#e4e4e4;background:#17191c}td,th{border-color:#44484d}\
+svg{background:#fff;border-radius:6px;padding:10px;box-sizing:border-box}}";
 
 fn prompts(estimate: &Estimate, map: &SourceMap, page: &mut String) {
-    page.push_str("<table>\n<tr><th>prompt<th>calls<th>tokens in<th>tokens out<th>per call<th>per run<th>share</tr>\n");
+    page.push_str(
+        "<div class=\"wide\"><table>\n<tr><th>prompt<th>calls<th>tokens in<th>tokens out<th>per call<th>per run<th>share</tr>\n",
+    );
     for prompt in &estimate.prompts {
         let place = place_text(map, &format!("prompt:{}", prompt.prompt)).unwrap_or_default();
         let _ = writeln!(
@@ -73,7 +78,7 @@ fn prompts(estimate: &Estimate, map: &SourceMap, page: &mut String) {
             percent(prompt.share_milli),
         );
     }
-    page.push_str("</table>\n<p>Each pair is expected / ceiling.</p>\n");
+    page.push_str("</table></div>\n<p>Each pair is expected / ceiling.</p>\n");
 }
 
 /// Two bars for each prompt: its part of what a run is expected to cost, and its part of the ceiling.
@@ -88,7 +93,7 @@ fn bars(estimate: &Estimate, page: &mut String) {
         bar(220, y, part(&prompt.run.expected, expected), EXPECTED_FILL, &cell(&prompt.run.expected), page);
         bar(220, y + 15, part(&prompt.run.ceiling, ceiling), CEILING_FILL, &cell(&prompt.run.ceiling), page);
     }
-    page.push_str("</svg>\n");
+    page.push_str("</svg></div>\n");
 }
 
 fn legend(page: &mut String) {
@@ -102,7 +107,7 @@ fn legend(page: &mut String) {
 fn bar(x: usize, y: usize, part_milli: Option<u64>, fill: &str, amount: &str, page: &mut String) {
     let width = usize::try_from(part_milli.unwrap_or(0).min(1000)).unwrap_or(0) * BAR_WIDTH / 1000;
     let _ = write!(page, "<rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"12\" fill=\"{fill}\"/>", width.max(1));
-    text(x + width + 6, y + 10, Look::Small, &format!("{amount}  {}", percent(part_milli)), page);
+    text(x + width + 6, y + 10, Look::Small, &format!("{amount}, {}", percent(part_milli)), page);
 }
 
 fn part(of: &Figure, whole: &Figure) -> Option<u64> {
@@ -138,7 +143,7 @@ fn graph(estimate: &Estimate, map: &SourceMap, page: &mut String) {
     }
     open_picture(row * ROW_HEIGHT + 8, "The steps of the flow", page);
     page.push_str(&boxes);
-    page.push_str("</svg>\n");
+    page.push_str("</svg></div>\n");
 }
 
 struct Open {
@@ -196,8 +201,9 @@ fn draw(
         fill(&node.rule),
     );
     let name = node.path.rsplit('/').next().unwrap_or(&node.path);
-    text(x + 10, y + 16, Look::Name, &shortened(name, 24), boxes);
-    text(x + 10, y + 31, Look::Small, &shortened(&rule(&node.rule), 44 - depth.min(6) * 4), boxes);
+    let room = BOX_RIGHT - x;
+    text(x + 10, y + 16, Look::Name, &shortened(name, room.saturating_sub(90) / 9), boxes);
+    text(x + 10, y + 31, Look::Small, &shortened(&rule(&node.rule), room.saturating_sub(130) / 6), boxes);
     text(BOX_RIGHT - 10, y + 16, Look::NumberRight, &cell(&node.cost.expected), boxes);
     text(BOX_RIGHT - 10, y + 31, Look::SmallRight, &format!("ceiling {}", cell(&node.cost.ceiling)), boxes);
     if let (Rule::Call { .. }, Some((expected, ceiling))) = (&node.rule, share) {
@@ -247,7 +253,7 @@ fn text(x: usize, y: usize, look: Look, line: &str, page: &mut String) {
 fn open_picture(height: usize, label: &str, page: &mut String) {
     let _ = writeln!(
         page,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" role=\"img\" \
+        "<div class=\"wide\"><svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" role=\"img\" \
          font-family=\"system-ui, sans-serif\" aria-label=\"{label}\">"
     );
 }
@@ -288,10 +294,22 @@ fn lists(estimate: &Estimate, recommendations: &[Recommendation], map: &SourceMa
 }
 
 fn list(title: &str, items: impl Iterator<Item = String>, page: &mut String) {
-    let items: Vec<String> = items.map(|item| format!("<li>{}</li>", escaped(&item))).collect();
+    let items: Vec<String> = items.map(|item| format!("<li>{}</li>", with_code(&item))).collect();
     if !items.is_empty() {
         let _ = writeln!(page, "<h2>{title}</h2>\n<ul>{}</ul>", items.join("\n"));
     }
+}
+
+/// What stands between backquotes is code.
+fn with_code(text: &str) -> String {
+    let pieces: Vec<String> = escaped(text).split('`').map(str::to_owned).collect();
+    let pairs = pieces.len() % 2 == 1;
+    let piece = |(position, piece): (usize, &String)| match position % 2 {
+        1 if pairs => format!("<code>{piece}</code>"),
+        1 => format!("`{piece}"),
+        _ => piece.clone(),
+    };
+    pieces.iter().enumerate().map(piece).collect()
 }
 
 fn shortened(text: &str, chars_max: usize) -> String {
