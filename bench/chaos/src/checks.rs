@@ -62,6 +62,8 @@ pub async fn all(store: &PostgresStore, address: &str, arguments: &Arguments, pr
         return Err(format!("{} runs were left to the workers, and {} are there", arguments.runs, sums.runs));
     }
     asked(provider, &epochs, &mut sums)?;
+    // Making a run is the first claim, taking it up the second.
+    require(sums.claims > 2 * sums.runs, || "no run was under way during a fault: nothing was tried".to_owned())?;
     nothing_left(address).await?;
     Ok(format!(
         "{} runs, claimed {} times; {} calls, {} of them sent again after a crash; {} settled, {} unknown",

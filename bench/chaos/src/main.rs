@@ -1,12 +1,14 @@
 //! Runs of three paid steps while everything around them fails: PostgreSQL is stopped, gently and as if it crashed, workers
 //! are killed and paused, connections are cut at a commit. At the end nothing may be lost or done twice.
 //!
-//! `cargo run --release -p pmflow-chaos` takes a quarter of an hour; `--runs`, `--pause` and others make it smaller.
+//! `cargo run --release -p pmflow-chaos` takes ten minutes; `--runs`, `--pause` and others make it smaller. With `--recovery` it
+//! measures how long the runs of a worker that is killed stand still.
 
 mod checks;
 mod faults;
 mod flow;
 mod provider;
+mod recovery;
 mod workers;
 
 use clap::Parser as _;
@@ -35,7 +37,15 @@ pub struct Arguments {
     #[arg(long, default_value = "5..40", value_parser = range)]
     pause: Range<u64>,
 
-    /// At least so many stops of PostgreSQL; they go on until all runs have ended.
+    /// Runs that are left to the workers per second, so that there is work under way all the time.
+    #[arg(long, default_value = "20")]
+    rate: u32,
+
+    /// Measure a recovery instead: one of two workers is killed, once for each of so many rounds.
+    #[arg(long, value_name = "ROUNDS")]
+    recovery: Option<u32>,
+
+    /// At least so many stops of PostgreSQL; the last tenth of the runs is left behind them.
     #[arg(long, default_value = "8")]
     restarts: u32,
 
@@ -68,7 +78,10 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.work_on {
         Some(address) => workers::work(address, &arguments).await,
-        None => chaos(&arguments).await,
+        None => match arguments.recovery {
+            Some(rounds) => recovery::measure(rounds, &arguments).await,
+            None => chaos(&arguments).await,
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,7 +103,7 @@ async fn chaos(arguments: &Arguments) -> Result<(), String> {
 
     let workers = Arc::new(Workers::start(arguments, &proxy.address)?);
     let faults = Faults::start(arguments, cluster.clone(), workers.clone());
-    leave_runs(store.clone(), arguments, &provider).await?;
+    leave_runs(store.clone(), arguments, &provider, &faults).await?;
     println!("{:>5} s: {} runs are left to the workers", started.elapsed().as_secs(), arguments.runs);
     await_end(&store, &address, arguments, started, &faults).await?;
     let faults = faults.stop().await?;
@@ -103,21 +116,26 @@ async fn chaos(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn options(address: &str, arguments: &Arguments) -> Result<PostgresOptions, String> {
+pub fn options(address: &str, arguments: &Arguments) -> Result<PostgresOptions, String> {
     let mut options = PostgresOptions::at(address).map_err(|error| error.to_string())?;
     options.lease = Duration::from_secs(arguments.lease);
     options.patience = Duration::from_secs(300);
     Ok(options)
 }
 
-/// While the faults are going on already.
-async fn leave_runs(store: PostgresStore, arguments: &Arguments, provider: &Provider) -> Result<(), String> {
+/// While the faults are going on already: at the rate that is wanted, and the last tenth only after as many stops as are wanted.
+async fn leave_runs(store: PostgresStore, arguments: &Arguments, provider: &Provider, faults: &Faults) -> Result<(), String> {
     let host = Arc::new(Host::new(Arc::new(store), Fault::none()));
     let (plan, map) = flow::plan()?;
     let provider_urls = BTreeMap::from([("openai".to_owned(), provider.address())]);
     let setup = Setup { provider_urls, ..Setup::default() };
     let mut leaving = tokio::task::JoinSet::new();
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / arguments.rate.max(1));
     for number in 0..arguments.runs {
+        pace.tick().await;
+        while number == arguments.runs - arguments.runs / 10 && faults.restarts() < arguments.restarts {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         let (host, plan, map, setup) = (host.clone(), plan.clone(), map.clone(), setup.clone());
         let input = Value::record([("number", Value::text(number.to_string()))]);
         leaving.spawn(async move { host.leave(plan, map, input, setup).await });
@@ -141,7 +159,7 @@ async fn await_end(
     started: Instant,
     faults: &Faults,
 ) -> Result<(), String> {
-    let deadline = Duration::from_secs(120 + u64::from(arguments.runs) / 4);
+    let deadline = started.elapsed() + Duration::from_secs(120 + u64::from(arguments.runs) / 4);
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         checks::raise_limits(store).await?;
@@ -150,7 +168,7 @@ async fn await_end(
             return Ok(());
         }
         if started.elapsed() > deadline {
-            return Err(format!("after {} s, {open:?} runs have not ended", deadline.as_secs()));
+            return Err(format!("after {} s, {open:?} runs have not ended", started.elapsed().as_secs()));
         }
     }
 }

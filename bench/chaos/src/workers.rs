@@ -55,6 +55,11 @@ impl Workers {
         command.spawn().map_err(|error| format!("a worker cannot be started: {error}"))
     }
 
+    /// Of its process.
+    pub fn number(&self, which: usize) -> u32 {
+        self.processes().get(which).map_or(0, Child::id)
+    }
+
     /// `kill -9`, and a new one in its place.
     pub fn kill(&self, which: usize) -> Result<(), String> {
         let replacement = self.spawn()?;

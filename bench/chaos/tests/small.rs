@@ -17,6 +17,8 @@ fn nothing_is_lost_or_done_twice() {
         "50..400",
         "--seed",
         "7",
+        "--rate",
+        "15",
         "--restarts",
         "2",
     ];
