@@ -68,6 +68,10 @@ impl Checker<'_> {
         if let (Some(When::Cron { expression, zone }), Some(setting)) = (&when, settings.get("schedule")) {
             self.check_cron(expression, zone, setting);
         }
+        if let (Some(When::EveryMs(..EVERY_MS_MIN)), Some(setting)) = (&when, settings.get("schedule")) {
+            let problem = Problem::new("E0302", value_span(setting), "a schedule fires once a second at most");
+            self.report(problem.help("write `every 1s` or longer; to work on what comes in at once, take a `webhook`"));
+        }
         for name in ["overlap", "catch_up"] {
             if let (None, Some(setting)) = (settings.get("schedule"), settings.get(name)) {
                 let problem =
@@ -82,6 +86,12 @@ impl Checker<'_> {
         if let Some(reason) = cron_mistake(expression) {
             let problem = Problem::new("E0302", value_span(setting), format!("this cron expression is wrong: {reason}"));
             self.report(problem.help("it has five fields: minute, hour, day of the month, month, day of the week"));
+        } else if never_fires(expression) {
+            let message = format!("`{expression}` never fires: no such day comes in such a month");
+            let problem = Problem::new("E0302", value_span(setting), message);
+            self.report(
+                problem.help("the third field is the day of the month, the fourth the month, as in `0 7 1 * *` for each first"),
+            );
         }
         if zone.parse::<chrono_tz::Tz>().is_err() {
             let span = match setting.phrases.first().and_then(|phrase| phrase.terms.last()) {
@@ -237,6 +247,9 @@ fn alert(terms: &mut Terms) -> Option<(u32, String)> {
     (matches!(level.as_str(), "info" | "warn" | "urgent") && terms.is_done()).then(|| (percent, level.to_string()))
 }
 
+/// A schedule's shortest distance, as the runtime keeps it.
+const EVERY_MS_MIN: u64 = 1000;
+
 /// What is wrong with the five fields of a cron expression.
 fn cron_mistake(expression: &str) -> Option<String> {
     const FIELDS: [(&str, u32, u32); 5] =
@@ -250,7 +263,14 @@ fn cron_mistake(expression: &str) -> Option<String> {
             return Some(format!("`{field}` is no {name} from {min} to {max}"));
         }
     }
-    None
+    // The runtime reads it by the same means.
+    expression.parse::<croner::Cron>().err().map(|error| error.to_string())
+}
+
+/// Whether no moment of the next thousands of years suits it, as on the 30th of February.
+fn never_fires(expression: &str) -> bool {
+    let cron = expression.parse::<croner::Cron>();
+    cron.is_ok_and(|cron| cron.find_next_occurrence(&chrono::DateTime::<chrono::Utc>::UNIX_EPOCH, false).is_err())
 }
 
 fn is_cron_part(part: &str, min: u32, max: u32) -> bool {
