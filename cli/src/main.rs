@@ -1,5 +1,6 @@
 //! The `pmflow` command.
 
+mod alerts;
 mod breaches;
 mod commands;
 mod disk;

@@ -33,6 +33,8 @@ pub struct Settings {
     pub providers: BTreeMap<String, ConnectorSettings>,
     #[serde(default)]
     pub store: StoreSettings,
+    #[serde(default)]
+    pub alerts: Vec<crate::alerts::AlertSettings>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -152,6 +154,6 @@ fn read_settings(path: &Path) -> Result<Settings> {
             place = format!("{place}, line {line}");
         }
         Failed::new(format!("{place}: {}", error.message()))
-            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path or url")
+            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path or url, [[alerts]] to, url, …")
     })
 }

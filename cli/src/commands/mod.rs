@@ -6,7 +6,10 @@ mod check;
 mod completions;
 mod cost;
 mod decide;
+mod deploy;
+mod doctor;
 mod explain;
+mod export;
 mod fmt;
 mod init;
 mod lsp;
@@ -19,6 +22,7 @@ mod reconcile;
 mod retry;
 mod run;
 mod runs;
+mod schedule;
 mod serve;
 mod show;
 mod test;
@@ -52,6 +56,10 @@ pub enum Command {
     Reject(decide::Arguments),
     Budget(budget::Arguments),
     Usage(usage::Arguments),
+    Deploy(deploy::Arguments),
+    Schedule(schedule::Arguments),
+    Export(export::Arguments),
+    Doctor(doctor::Arguments),
     Worker(worker::Arguments),
     Serve(serve::Arguments),
     Migrate(migrate::Arguments),
@@ -81,6 +89,10 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Reject(arguments) => decide::run(&arguments, false, terminal),
         Command::Budget(arguments) => budget::run(&arguments, terminal),
         Command::Usage(arguments) => usage::run(&arguments, terminal),
+        Command::Deploy(arguments) => deploy::run(&arguments, terminal),
+        Command::Schedule(arguments) => schedule::run(&arguments, terminal),
+        Command::Export(arguments) => export::run(&arguments, terminal),
+        Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Worker(arguments) => worker::run(&arguments, terminal),
         Command::Serve(arguments) => serve::run(&arguments, terminal),
         Command::Migrate(_) => migrate::run(terminal),

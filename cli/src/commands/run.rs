@@ -153,7 +153,7 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
     })
 }
 
-fn setup(loaded: &Loaded, target: &Target, simulate: Option<String>, cost_max: Option<Money>) -> Result<Setup> {
+pub fn setup(loaded: &Loaded, target: &Target, simulate: Option<String>, cost_max: Option<Money>) -> Result<Setup> {
     let file = target.file.canonicalize().map_err(|error| Failed::new(crate::disk::reason(&error)))?;
     let urls = |of: &BTreeMap<String, crate::project::ConnectorSettings>| {
         of.iter().filter_map(|(name, settings)| Some((name.clone(), settings.base_url.clone()?))).collect()

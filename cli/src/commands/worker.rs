@@ -2,6 +2,7 @@ use crate::exit::{Code, Failed, Result};
 use crate::project::Project;
 use crate::store::{AnyStore, block_on, open};
 use crate::terminal::Terminal;
+use pmflow_host::alerts::Alerts;
 use pmflow_host::{Host, Worker, WorkerOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,9 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         let stop = stop_signals()?;
         let store = open(&project).await?;
         terminal.note(&format!("working on up to {} runs at once", arguments.work.runs));
-        worker(store, &arguments.work, fault).work(stop).await;
+        let alerts = alerts(&project, store.clone())?;
+        let worker = worker(store, &arguments.work, fault);
+        tokio::join!(worker.work(stop.clone()), alerts.keep(stop));
         terminal.note("stopped; every run was given back");
         Ok(Code::Fine)
     })
@@ -49,6 +52,11 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
 pub fn worker(store: Arc<AnyStore>, work: &Work, fault: pmflow_host::Fault) -> Worker<AnyStore> {
     let runs_max = usize::try_from(work.runs).unwrap_or(usize::MAX);
     Worker::new(Arc::new(Host::new(store, fault)), WorkerOptions { runs_max, drain: Duration::from_secs(work.drain) })
+}
+
+/// Tells of the budgets' alerts, as the project says.
+pub fn alerts(project: &Project, store: Arc<AnyStore>) -> Result<Alerts<AnyStore>> {
+    Alerts::new(store, crate::alerts::destinations(project)?).map_err(Failed::new)
 }
 
 pub fn log_to_stderr() {

@@ -49,6 +49,7 @@ macro_rules! passed_on {
 type Stored<T> = Result<T, StoreError>;
 
 passed_on! {
+    clock() -> Stored<Time>;
     calls(flow: &str, rows_max: u32) -> Stored<Vec<CallSample>>;
     draw(draw: Draw) -> Stored<Drawn>;
     set_budget(limit: BudgetLimit, by: &str) -> Stored<()>;

@@ -79,7 +79,7 @@ fn at_nominal_time(options: RunOptions, id: &RunId, at: Time) -> RunOptions {
     RunOptions { origin: Some(Origin { first: id.clone(), clock: at, from: None }), ..options }
 }
 
-/// `20261122-070000-3f9a51c2`: the nominal time, and a digest of what the trigger is.
+/// `20261122-070000-3f9a51c2d4e5`: the nominal time, and a digest of what the trigger is.
 pub fn run_id(trigger: &Trigger) -> RunId {
     let moment = chrono::DateTime::from_timestamp_micros(trigger.at).unwrap_or_default();
     let mut hash = Sha256::new();
@@ -87,7 +87,7 @@ pub fn run_id(trigger: &Trigger) -> RunId {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let digits: String = hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     RunId(format!("{}-{digits}", moment.format("%Y%m%d-%H%M%S")).into())
 }
 

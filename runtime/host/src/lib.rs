@@ -3,6 +3,7 @@
 //! [`Host::start`] creates a run, [`Host::resume`] takes one up where its store left it. Both hand out a [`Live`] run that
 //! is driven by tasks of their own until it ends.
 
+pub mod alerts;
 pub mod budgets;
 mod caretaker;
 mod clients;
@@ -19,8 +20,10 @@ mod reconcile;
 mod rows;
 mod schedules;
 pub mod secrets;
+pub mod signature;
 mod take_over;
 pub mod tokens;
+pub mod webhooks;
 mod worker;
 
 pub use clock::now;

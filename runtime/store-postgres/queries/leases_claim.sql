@@ -3,7 +3,7 @@
 WITH free AS (
   SELECT run.execution_id,
     CASE WHEN run.lease_until IS NOT NULL THEN
-      (SELECT count(*) FROM node_executions AS step WHERE step.execution_id = run.execution_id)
+      (SELECT count(*) FROM node_executions AS step WHERE step.execution_id = run.execution_id AND step.status <> 'retried')
     END AS recorded
   FROM workflow_executions AS run
   WHERE (run.lease_until IS NULL OR run.lease_until <= clock_us())

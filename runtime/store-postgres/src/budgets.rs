@@ -175,7 +175,7 @@ impl BudgetWriter<'_> {
         update.map(|_| ()).map_err(|error| self.place.error(error))
     }
 
-    async fn now(&mut self) -> Result<Time, StoreError> {
+    pub async fn now(&mut self) -> Result<Time, StoreError> {
         let now = query_file_scalar!("queries/budget_now.sql").fetch_one(&mut *self.connection).await;
         now.map_err(|error| self.place.error(error))
     }

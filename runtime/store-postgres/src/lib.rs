@@ -175,6 +175,10 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
+    async fn clock(&self) -> Result<Time, StoreError> {
+        self.patiently(|| async { self.writing(&mut *self.acquired().await?).now().await }).await
+    }
+
     async fn draw(&self, draw: Draw) -> Result<Drawn, StoreError> {
         self.patiently(|| self.draw_once(&draw)).await
     }

@@ -6,13 +6,13 @@ SET lease_epoch = lease_epoch + 1, lease_process = ?1, lease_host = ?2, lease_nu
     lease_until = CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?4,
     lost_count = CASE
       WHEN lease_until IS NULL THEN 0
-      WHEN lost_steps = (SELECT count(*) FROM node_executions AS step WHERE step.execution_id = workflow_executions.execution_id)
+      WHEN lost_steps = (SELECT count(*) FROM node_executions AS step WHERE step.execution_id = workflow_executions.execution_id AND step.status <> 'retried')
         THEN lost_count + 1
       ELSE 1
     END,
     lost_steps = CASE
       WHEN lease_until IS NULL THEN lost_steps
-      ELSE (SELECT count(*) FROM node_executions AS step WHERE step.execution_id = workflow_executions.execution_id)
+      ELSE (SELECT count(*) FROM node_executions AS step WHERE step.execution_id = workflow_executions.execution_id AND step.status <> 'retried')
     END
 WHERE execution_id IN (
   SELECT run.execution_id

@@ -95,6 +95,11 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
+    async fn clock(&self) -> Result<Time, StoreError> {
+        let now = query_file_scalar!("queries/budget_now.sql").fetch_one(&self.readers).await;
+        now.map_err(|error| self.place.error(error))
+    }
+
     async fn put_plan(&self, plan: StoredPlan) -> Result<(), StoreError> {
         self.writer.write(Work::PutPlan(plan)).await.map(|_| ())
     }

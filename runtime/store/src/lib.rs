@@ -36,6 +36,9 @@ use std::time::Duration;
 
 /// A database of runs. Cheap to share behind an `Arc`; every method may be called by many tasks at once.
 pub trait Store: Send + Sync + 'static {
+    /// The database's clock, by which leases, schedules and budgets go.
+    fn clock(&self) -> impl Future<Output = Result<Time, StoreError>> + Send;
+
     /// Keeps a plan. Storing the same plan again changes nothing but what `workflows` calls current.
     fn put_plan(&self, plan: StoredPlan) -> impl Future<Output = Result<(), StoreError>> + Send;
 

@@ -16,7 +16,7 @@ use crate::{
 };
 use pmflow_engine::{
     ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, RunStatus, StepRow,
-    Stored, Time,
+    StepStatus, Stored, Time,
 };
 use pmflow_plan::{Money, PlanId, Value};
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl Tables {
 impl StoredExecution {
     /// Before it is claimed anew: a lease that was never given back was lost.
     fn count_death(&mut self) {
-        let recorded = self.steps.len();
+        let recorded = self.steps.values().filter(|step| step.status != StepStatus::Retried).count();
         self.lost = match (&self.held_by, self.lost) {
             (None, _) => (0, recorded),
             (Some(_), (times, at)) if at == recorded => (times.saturating_add(1), recorded),
@@ -149,6 +149,10 @@ fn no_such_run(run: &RunId) -> StoreError {
 }
 
 impl Store for MemoryStore {
+    async fn clock(&self) -> Result<Time, StoreError> {
+        Ok(self.tables().now)
+    }
+
     async fn put_plan(&self, plan: StoredPlan) -> Result<(), StoreError> {
         self.tables().plans.insert(plan.id.0.clone(), plan);
         Ok(())

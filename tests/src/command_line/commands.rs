@@ -13,7 +13,7 @@ fn ends(said: &Said, code: i32, words: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 29] = [
     "init",
     "check",
     "fmt",
@@ -34,6 +34,10 @@ const COMMANDS: [&str; 25] = [
     "reconcile",
     "approve",
     "reject",
+    "deploy",
+    "schedule",
+    "export",
+    "doctor",
     "worker",
     "serve",
     "migrate",

@@ -9,25 +9,25 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::Ordering;
 
 /// A long-running `pmflow` whose log is read line by line; killed when dropped.
-struct Daemon {
+pub struct Daemon {
     process: Child,
     log: BufReader<ChildStderr>,
     heard: String,
 }
 
 impl Daemon {
-    fn start(mut command: Command) -> Daemon {
+    pub fn start(mut command: Command) -> Daemon {
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("pmflow can be started");
         let log = BufReader::new(process.stderr.take().expect("standard error is piped"));
         Daemon { process, log, heard: String::new() }
     }
 
-    fn worker(folder: &Folder) -> Daemon {
+    pub fn worker(folder: &Folder) -> Daemon {
         Daemon::start(folder.command(&["worker"]))
     }
 
     /// Reads until a line says so; returns that line.
-    fn hear(&mut self, word: &str) -> String {
+    pub fn hear(&mut self, word: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.log.read_line(&mut line).expect("the log can be read");
@@ -39,14 +39,14 @@ impl Daemon {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let number = self.process.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &number]).status().expect("`kill` can be started");
         assert!(sent.success());
     }
 
     /// Waits for its end; returns its exit code and all that it said.
-    fn ended(mut self) -> (Option<i32>, String) {
+    pub fn ended(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).expect("the log can be read");
         let status = self.process.wait().expect("a child can be waited for");
@@ -62,7 +62,7 @@ impl Drop for Daemon {
     }
 }
 
-fn fine(folder: &Folder, words: &str) -> String {
+pub fn fine(folder: &Folder, words: &str) -> String {
     let said = folder.pmflow(words);
     assert_eq!(said.code, Some(0), "{words}: {}", said.err);
     said.out
@@ -129,6 +129,33 @@ fn take_over_from_one_that_was_killed_at_any_boundary() {
         assert!(fine(&folder, "runs --format json").contains("\"held\": \"0\""));
     }
     assert!(killed >= 4, "killed only {killed} times");
+}
+
+/// A run that kills every worker is left alone by the sixth, which tells why; whoever has looked into it resumes it.
+#[test]
+fn set_a_run_aside_that_five_of_them_died_of() {
+    let folder = small("hello").on_server();
+    let id = fine(&folder, "run hello.pmflow --simulate --detach").trim().to_owned();
+    // Calls that may have been sent stay charged.
+    folder.execute("UPDATE workflow_executions SET limit_pico = 100 * limit_pico");
+    for _ in 0..5 {
+        let mut command = folder.command(&["worker"]);
+        // Just before the call is sent.
+        command.env("PMFLOW_FAULT", "dispatch:1");
+        let (code, heard) = Daemon::start(command).ended();
+        assert_eq!(code, None, "killed, not ended: {heard}");
+        // The next one finds it dead on this machine, and does not wait for its lease.
+    }
+    let mut sixth = Daemon::worker(&folder);
+    let ended = sixth.hear("run ended");
+    assert!(ended.contains(&id) && ended.contains("suspended"), "{ended}");
+    sixth.signal("TERM");
+    assert_eq!(sixth.ended().0, Some(0));
+    let shown = fine(&folder, &format!("show {id}"));
+    assert!(shown.contains("5 workers in a row died on this run") && shown.contains("`hello/greeting`"), "{shown}");
+    let resumed = folder.pmflow(&format!("run --resume {id}"));
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    assert!(fine(&folder, "runs --format json").contains("\"held\": \"0\""));
 }
 
 #[test]
@@ -199,7 +226,7 @@ fn serve_is_not_ready_while_its_database_is_away() {
     assert_eq!(served.ended().0, Some(0));
 }
 
-fn listening(served: &mut Daemon) -> String {
+pub fn listening(served: &mut Daemon) -> String {
     let line = served.hear("listening on http://");
     line.trim().rsplit_once("http://").expect("the address is named").1.to_owned()
 }

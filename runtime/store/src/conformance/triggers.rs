@@ -6,7 +6,7 @@ use crate::{
     Batch, BudgetKey, BudgetLimit, Deployed, Deployment, Draw, Drawn, LEASE, Recorded, Recording, Scope, Spender, Store, Trigger,
     TriggerKind, TriggerState,
 };
-use pmflow_engine::{RunStatus, Write};
+use pmflow_engine::{RunStatus, StepStatus, Write};
 use pmflow_ledger::{Account, Period};
 use pmflow_plan::{Money, OnExceed};
 use std::time::Duration;
@@ -159,7 +159,18 @@ pub async fn deaths_in_a_row_are_counted<H: Harness>(harness: &H) {
         assert_eq!(claimed.iter().map(|claimed| claimed.deaths).collect::<Vec<_>>(), vec![death], "one was none");
         lease = claimed.into_iter().next().expect("one is claimed").lease;
     }
-    stored(&store, transition_to(&lease, run_row("r1", 2), vec![Write::RecordStep(step(&root(), "fit", 1))])).await;
+    let mut lost = step(&root(), "fit", 1);
+    lost.status = StepStatus::Retried;
+    stored(&store, transition_to(&lease, run_row("r1", 2), vec![Write::RecordStep(lost)])).await;
+    harness.pass_time(&store, LEASE).await;
+    let claimed = store.claim_free(&process(4), 9).await.expect("runs can be claimed");
+    assert_eq!(
+        claimed.iter().map(|claimed| claimed.deaths).collect::<Vec<_>>(),
+        vec![4],
+        "a call that was lost is no step forward"
+    );
+    lease = claimed.into_iter().next().expect("one is claimed").lease;
+    stored(&store, transition_to(&lease, run_row("r1", 3), vec![Write::RecordStep(step(&root(), "fit", 2))])).await;
     harness.pass_time(&store, LEASE).await;
     let claimed = store.claim_free(&process(2), 9).await.expect("runs can be claimed");
     assert_eq!(claimed.iter().map(|claimed| claimed.deaths).collect::<Vec<_>>(), vec![1], "it got somewhere");
