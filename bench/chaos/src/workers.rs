@@ -70,6 +70,21 @@ impl Workers {
         killed.kill().and_then(|()| killed.wait()).map(|_| ()).map_err(|error| error.to_string())
     }
 
+    /// `kill -9`, and nobody in its place.
+    pub fn kill_alone(&self, which: usize) -> Result<(), String> {
+        let mut processes = self.processes();
+        let Some(process) = processes.get_mut(which) else { return Err("there is no such worker".to_owned()) };
+        process.kill().and_then(|()| process.wait()).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    pub fn replace(&self, which: usize) -> Result<(), String> {
+        let replacement = self.spawn()?;
+        if let Some(process) = self.processes().get_mut(which) {
+            *process = replacement;
+        }
+        Ok(())
+    }
+
     pub fn signal(&self, which: usize, name: &str) {
         let number = self.processes().get(which).map(|process| process.id().to_string());
         if let Some(number) = number {
