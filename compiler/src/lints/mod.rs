@@ -18,7 +18,9 @@ use crate::problems::{Problem, Problems, Severity};
 use crate::syntax::ast;
 use crate::types::Checked;
 use crate::{FileId, Span};
+use ecow::EcoString;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a project makes of a warning; `[lints]` in `pmflow.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,25 +58,58 @@ pub struct LintedFile<'a> {
     pub comments: &'a [ast::Comment],
 }
 
+/// What the tree of one file says by itself; it is the same for the same tree.
+#[derive(Debug)]
+pub struct Findings {
+    mentions: unused::Mentions,
+    unused: Vec<Problem>,
+    others: Vec<Problem>,
+}
+
+impl Findings {
+    pub fn of(file: &LintedFile<'_>) -> Findings {
+        let mentions = unused::Mentions::of(file.ast);
+        let mut unused = Report { file, problems: Vec::new() };
+        unused::check_inside(&mentions, &mut unused);
+        let mut others = Report { file, problems: Vec::new() };
+        unreachable::check(&mut others);
+        conditions::check(&mut others);
+        cache_prefix::check(&mut others);
+        schedules::check(&mut others);
+        keys::check(&mut others);
+        Findings { mentions, unused: unused.problems, others: others.problems }
+    }
+}
+
 /// All problems of a project, sorted: the errors that were `found`, and its warnings, found and new ones, but those that a
 /// comment or a level silences. `today` is counted in days since 1970-01-01; `catalog` says which models end.
 pub fn lint(files: &[LintedFile<'_>], found: Problems, catalog: &Catalog, today: i32, levels: &Levels) -> Problems {
+    let findings: Vec<Arc<Findings>> = files.iter().map(|file| Arc::new(Findings::of(file))).collect();
+    lint_with(files, &findings, found, catalog, today, levels)
+}
+
+/// As [`lint`], with the findings of each file at hand.
+pub(crate) fn lint_with(
+    files: &[LintedFile<'_>],
+    findings: &[Arc<Findings>],
+    found: Problems,
+    catalog: &Catalog,
+    today: i32,
+    levels: &Levels,
+) -> Problems {
     let mut problems = found;
     let broken: BTreeSet<FileId> =
         problems.all.iter().filter(|problem| is_syntax(problem)).map(|problem| problem.span.file).collect();
-    let names = unused::Mentions::of(files);
-    for file in files {
+    let members: BTreeSet<&EcoString> = findings.iter().flat_map(|findings| &findings.mentions.members).collect();
+    for (file, findings) in files.iter().zip(findings) {
         let mut report = Report { file, problems: Vec::new() };
         // A statement that could not be read may use any name.
         if !broken.contains(&file.id) {
-            unused::check(&names, &mut report);
+            report.problems.extend_from_slice(&findings.unused);
+            unused::check_declarations(&findings.mentions, &members, &mut report);
         }
-        unreachable::check(&mut report);
-        conditions::check(&mut report);
-        cache_prefix::check(&mut report);
+        report.problems.extend_from_slice(&findings.others);
         shutdowns::check(catalog, today, &mut report);
-        schedules::check(&mut report);
-        keys::check(&mut report);
         let damaged = damaged_items(file, &problems);
         problems.all.extend(report.problems.into_iter().filter(|problem| !is_within(&damaged, problem.span)));
     }

@@ -1,43 +1,35 @@
 //! Names that nothing reads. Judged by the name alone: a name that is mentioned anywhere in its flow, or for a
 //! declaration anywhere in the project, counts as used, so that nothing in use is ever called unused.
 
-use super::{LintedFile, Report};
+use super::Report;
+use crate::Span;
 use crate::problems::Problem;
 use crate::syntax::ast::*;
 use crate::syntax::walk::{self, Visitor};
-use crate::{FileId, Span};
 use ecow::EcoString;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where names are mentioned in the whole project.
+/// Where names are mentioned in a file.
+#[derive(Debug, Default)]
 pub(super) struct Mentions {
-    by_file: BTreeMap<FileId, FileMentions>,
-    /// Names after a dot, in any file: `shared.score` keeps `score` of `shared.pmflow`.
-    members: BTreeSet<EcoString>,
-}
-
-#[derive(Default)]
-struct FileMentions {
     by_item: Vec<BTreeSet<EcoString>>,
     /// In how many items a name is mentioned.
     items: BTreeMap<EcoString, usize>,
+    /// Names after a dot: `shared.score` keeps `score` of `shared.pmflow`.
+    pub members: BTreeSet<EcoString>,
 }
 
 impl Mentions {
-    pub(super) fn of(files: &[LintedFile<'_>]) -> Mentions {
-        let mut mentions = Mentions { by_file: BTreeMap::new(), members: BTreeSet::new() };
-        for file in files {
-            let mut here = FileMentions::default();
-            for item in &file.ast.items {
-                let mut names = Names::default();
-                walk::item(&mut names, item);
-                for name in &names.used {
-                    *here.items.entry(name.clone()).or_default() += 1;
-                }
-                mentions.members.extend(names.members);
-                here.by_item.push(names.used);
+    pub fn of(file: &File) -> Mentions {
+        let mut mentions = Mentions::default();
+        for item in &file.items {
+            let mut names = Names::default();
+            walk::item(&mut names, item);
+            for name in &names.used {
+                *mentions.items.entry(name.clone()).or_default() += 1;
             }
-            mentions.by_file.insert(file.id, here);
+            mentions.members.extend(names.members);
+            mentions.by_item.push(names.used);
         }
         mentions
     }
@@ -73,21 +65,26 @@ impl Visitor<'_> for Names {
     }
 }
 
-pub(super) fn check(mentions: &Mentions, report: &mut Report<'_>) {
-    let Some(here) = mentions.by_file.get(&report.file.id) else { return };
-    let runs_something = report.items().iter().any(|item| matches!(item.kind, ItemKind::Flow(_)));
+/// Values, parameters and imports: no other file can mention them.
+pub(super) fn check_inside(here: &Mentions, report: &mut Report<'_>) {
     for (item, used) in report.items().iter().zip(&here.by_item) {
         values(item, used, report);
         if let ItemKind::Import(import) = &item.kind {
             import_item(item, import, here, report);
-        } else if runs_something {
-            // A file without a flow is there for others to import.
-            declaration(item, used, here, &mentions.members, report);
         }
     }
 }
 
-fn import_item(item: &Item, import: &Import, here: &FileMentions, report: &mut Report<'_>) {
+/// Declarations. `members`: names after a dot, in any file.
+pub(super) fn check_declarations(here: &Mentions, members: &BTreeSet<&EcoString>, report: &mut Report<'_>) {
+    // A file without a flow is there for others to import.
+    if report.items().iter().any(|item| matches!(item.kind, ItemKind::Flow(_))) {
+        let items = report.items().iter().zip(&here.by_item);
+        items.for_each(|(item, used)| declaration(item, used, here, members, report));
+    }
+}
+
+fn import_item(item: &Item, import: &Import, here: &Mentions, report: &mut Report<'_>) {
     let (name, span) = match import {
         Import::Std { path } => match path.names.last() {
             Some(name) => (name.text.to_string(), path.span),
@@ -118,13 +115,7 @@ fn whole_line(text: &str, span: Span) -> Span {
     if rest.trim().is_empty() && rest.len() < after.len() { Span { end: span.end + rest.len() as u32 + 1, ..span } } else { span }
 }
 
-fn declaration(
-    item: &Item,
-    own: &BTreeSet<EcoString>,
-    here: &FileMentions,
-    members: &BTreeSet<EcoString>,
-    report: &mut Report<'_>,
-) {
+fn declaration(item: &Item, own: &BTreeSet<EcoString>, here: &Mentions, members: &BTreeSet<&EcoString>, report: &mut Report<'_>) {
     let Some((kind, name)) = declared(item) else { return };
     let others = here.items.get(&name.text).copied().unwrap_or(0) - usize::from(own.contains(&name.text));
     if others == 0 && !members.contains(&name.text) && is_judged(&name.text) {

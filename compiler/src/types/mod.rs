@@ -46,7 +46,7 @@ pub(crate) use items::{CheckedFlow, CheckedTest};
 pub use items::{Expectation, GivenStandIn};
 pub use ty::{EnumTy, FieldTy, RecordTy, Ty, TypeName};
 
-use crate::lints::{Levels, LintedFile, lint};
+use crate::lints::{Findings, Levels, LintedFile, lint_with};
 use crate::syntax::ast;
 use crate::{FileId, Problem, Problems, Span, World};
 use consequences::Damage;
@@ -241,7 +241,9 @@ impl<'w> Checker<'w> {
         let own = self.files.iter().filter(|file| !file.id.is_standard());
         let linted: Vec<LintedFile> =
             own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
-        let problems = lint(&linted, self.problems, self.world.catalog(), self.world.today(), &Levels::default());
+        let findings: Vec<Arc<Findings>> = linted.iter().map(|file| self.world.findings(file)).collect();
+        let (catalog, today) = (self.world.catalog(), self.world.today());
+        let problems = lint_with(&linted, &findings, self.problems, catalog, today, &Levels::default());
         let problems = self.damage.without_consequences(&self.files, problems);
         Checked {
             problems,
