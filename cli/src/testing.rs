@@ -31,18 +31,18 @@ pub fn run(test: &TestPlan) -> Outcome {
     Outcome { title: test.title.clone(), failures }
 }
 
+/// The prompts that the test calls, in the order of the calls.
+pub fn prompt_calls(test: &TestPlan) -> Vec<(String, Record)> {
+    let Ok(mut world) = StandIns::of(test) else { return Vec::new() };
+    let _ = simulated(test, &mut world);
+    world.prompts
+}
+
 fn judged(test: &TestPlan, mut world: StandIns<'_>) -> Vec<String> {
-    let plan = Arc::new(test.plan.clone());
-    let input = match input(test) {
-        Ok(input) => input,
+    let simulation = match simulated(test, &mut world) {
+        Ok(simulation) => simulation,
         Err(reason) => return vec![reason],
     };
-    let count: fn(&str) -> u64 = |text| pmflow_host::tokens::count("o200k_base", text);
-    let options = RunOptions { budget_override: None, tokens: Some(Arc::new(count)), ..RunOptions::default() };
-    let id = RunId("test".into());
-    let (run, first) = Run::new(plan.clone(), plan.id(), id, input, options.clone(), world.now);
-    let now = world.now;
-    let simulation = drive(run, first, options, &mut world, now);
     let mut failures: Vec<String> = world.missing.iter().map(|missing| format!("nothing stands in for {missing}")).collect();
     failures.extend(unexpected_end(&simulation));
     let scope = results(&simulation, &world);
@@ -50,6 +50,17 @@ fn judged(test: &TestPlan, mut world: StandIns<'_>) -> Vec<String> {
         failures.extend(expect(expectation, &scope, &world));
     }
     failures
+}
+
+fn simulated(test: &TestPlan, world: &mut StandIns<'_>) -> Result<Simulation, String> {
+    let plan = Arc::new(test.plan.clone());
+    let input = input(test)?;
+    let count: fn(&str) -> u64 = |text| pmflow_host::tokens::count("o200k_base", text);
+    let options = RunOptions { budget_override: None, tokens: Some(Arc::new(count)), ..RunOptions::default() };
+    let id = RunId("test".into());
+    let (run, first) = Run::new(plan.clone(), plan.id(), id, input, options.clone(), world.now);
+    let now = world.now;
+    Ok(drive(run, first, options, world, now))
 }
 
 /// A run that failed is told, unless the test expects failures of items and the run itself went through.
@@ -142,12 +153,14 @@ struct StandIns<'a> {
     /// By the name in the plan; a retried call counts once.
     calls: BTreeMap<String, u64>,
     missing: BTreeSet<String>,
+    prompts: Vec<(String, Record)>,
 }
 
 impl<'a> StandIns<'a> {
     fn of(test: &'a TestPlan) -> Result<StandIns<'a>, String> {
         let givens: BTreeMap<String, &GivenStandIn> = test.givens.iter().map(|(path, given)| (path.join("."), given)).collect();
-        let mut world = StandIns { plan: &test.plan, givens, now: NOW, calls: BTreeMap::new(), missing: BTreeSet::new() };
+        let (calls, missing, prompts) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let mut world = StandIns { plan: &test.plan, givens, now: NOW, calls, missing, prompts };
         if let Some(given) = world.givens.get("now").copied() {
             match world.value(given, Vec::new()) {
                 Ok(Value::Datetime(now)) => world.now = now,
@@ -198,6 +211,9 @@ impl World for StandIns<'_> {
     fn call_model(&mut self, call: &ModelCall) -> Reply<Result<ModelAnswer, Failure>> {
         let parameters = self.plan.prompts.get(&call.prompt).map(|prompt| prompt.parameters.clone()).unwrap_or_default();
         let arguments = self.ordered(&parameters, &call.arguments);
+        if call.call.attempt == 1 {
+            self.prompts.push((call.prompt.clone(), arguments.clone()));
+        }
         let answer = self.call("prompt", &call.prompt, call.call.attempt == 1, &arguments).map(|value| {
             let types = Types::new(&self.plan.types);
             let text = match (schema::needs_schema(&call.answer, &types), value.to_json()) {

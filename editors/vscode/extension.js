@@ -31,18 +31,20 @@ async function start() {
     if (chosen === open) await vscode.commands.executeCommand('workbench.action.openSettings', 'pmflow.path');
     return;
   }
-  client = new LanguageClient('pmflow', 'pmflow', { command, args: ['lsp'] }, {
-    documentSelector: [{ language: 'pmflow' }],
-    // The commands behind the lenses are this extension's.
-    middleware: { executeCommand: (name, args, next) => next(name, args) },
-  });
+  client = new LanguageClient('pmflow', 'pmflow', { command, args: ['lsp'] }, { documentSelector: [{ language: 'pmflow' }] });
+  // The commands behind the lenses are this extension's: the server then names none to register.
   client.registerFeature({
     fillClientCapabilities: (capabilities) => { capabilities.experimental = { ...capabilities.experimental, pmflowCommands: true }; },
     initialize: () => {},
     getState: () => ({ kind: 'static' }),
     clear: () => {},
   });
-  await client.start();
+  try {
+    await client.start();
+  } catch {
+    // The client has said why; the command that restarts it still works.
+    client = undefined;
+  }
 }
 
 /** Sends a command to the server by its own name; VS Code's command of the same name is this extension's. */

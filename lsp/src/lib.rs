@@ -17,10 +17,11 @@ mod syntax;
 mod words;
 mod workspace;
 
-pub use protocol::{Fault, Server};
-pub use workspace::{Project, ProjectOf};
+pub use protocol::{Fault, Message, Server};
+pub use workspace::{Host, Project, PromptCalls};
 
 use futures::channel::mpsc as channel;
+use pmflow_compiler::cost::tokens::Encoding;
 use service::{Inlet, Outlet};
 use std::sync::mpsc;
 
@@ -28,12 +29,14 @@ use std::sync::mpsc;
 const STACK_BYTES: usize = 64 << 20;
 
 /// Serves one editor over standard input and output until it says `exit`. True: it said `shutdown` before.
-pub async fn serve(project_of: ProjectOf) -> bool {
+pub async fn serve(host: Host) -> bool {
+    // The tables that count tokens take longer to load than any answer may.
+    std::thread::spawn(|| Encoding::O200kBase.load());
     let (jobs, inbox) = mpsc::channel();
     let (outgoing, requests) = channel::unbounded();
     let tell = Box::new(move |request| drop(outgoing.unbounded_send(request)));
     let session = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
-        let mut session = queue::Session::new(Server::new(project_of, today()), tell);
+        let mut session = queue::Session::new(Server::new(host, today()), tell);
         session.work(&inbox);
         session.was_shut_down()
     });

@@ -4,7 +4,7 @@ use crate::diagnostics;
 use crate::features::*;
 use crate::positions::{Encoding, Lines};
 use crate::workspace::files::path_of;
-use crate::workspace::{ProjectOf, Workspace};
+use crate::workspace::{Host, Workspace};
 use pmflow_compiler::FileId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -130,9 +130,9 @@ where
 
 impl Server {
     /// `today` in days since 1970-01-01.
-    pub fn new(project_of: ProjectOf, today: i32) -> Server {
+    pub fn new(host: Host, today: i32) -> Server {
         Server {
-            workspace: Workspace::new(project_of, today),
+            workspace: Workspace::new(host, today),
             handlers: handlers(),
             state: State::New,
             messages: Vec::new(),
@@ -183,6 +183,11 @@ impl Server {
 
     pub fn has_stale(&self) -> bool {
         !self.stale.is_empty()
+    }
+
+    /// What costs time and need not be done before an answer.
+    pub fn clean_up(&mut self) {
+        self.workspace.drop_outdated();
     }
 
     pub fn take_messages(&mut self) -> Vec<Message> {

@@ -22,6 +22,9 @@ pub enum Job {
 /// Edits that follow each other faster than this are one burst: its first edit is judged at once, its end again.
 const QUIET: Duration = Duration::from_millis(12);
 
+/// A burst that does not end is judged this often.
+const BURST_MAX: Duration = Duration::from_millis(250);
+
 /// Sends a notification or a request to the editor.
 pub type Tell = Box<dyn FnMut(Request) + Send>;
 
@@ -29,20 +32,24 @@ pub struct Session {
     server: Server,
     tell: Tell,
     queue: VecDeque<Incoming>,
+    /// When the last edit was taken, and when its burst began.
+    edited: Option<Instant>,
+    burst: Option<Instant>,
+    /// When stale problems are published; none: at once.
+    due: Option<Instant>,
     asked: i64,
     exited: bool,
 }
 
 impl Session {
     pub fn new(server: Server, tell: Tell) -> Session {
-        Session { server, tell, queue: VecDeque::new(), asked: 0, exited: false }
+        Session { server, tell, queue: VecDeque::new(), edited: None, burst: None, due: None, asked: 0, exited: false }
     }
 
     /// Takes messages until the editor is gone.
     pub fn work(&mut self, inbox: &Receiver<Incoming>) {
-        let mut published: Option<Instant> = None;
         while !self.exited {
-            if self.queue.is_empty() && !self.wait(inbox, published) {
+            if self.queue.is_empty() && !self.wait(inbox) {
                 return;
             }
             self.drain(inbox);
@@ -50,10 +57,8 @@ impl Session {
                 self.one(next, inbox);
                 self.drain(inbox);
             }
-            let quiet = published.is_none_or(|at| at.elapsed() >= QUIET);
-            if self.server.has_stale() && quiet {
+            if self.server.has_stale() && self.until_due().is_zero() {
                 self.publish(inbox);
-                published = Some(Instant::now());
             }
         }
     }
@@ -62,13 +67,11 @@ impl Session {
         self.server.was_shut_down()
     }
 
-    /// Waits for the next message; while problems wait to be published, only until it is quiet. False: nobody is left.
-    fn wait(&mut self, inbox: &Receiver<Incoming>, published: Option<Instant>) -> bool {
-        let received = if self.server.has_stale() {
-            let left = published.map_or(QUIET, |at| QUIET.saturating_sub(at.elapsed()));
-            inbox.recv_timeout(left.max(Duration::from_millis(1)))
-        } else {
-            inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    /// Waits for the next message; while problems wait to be published, only until they are due. False: nobody is left.
+    fn wait(&mut self, inbox: &Receiver<Incoming>) -> bool {
+        let received = match self.server.has_stale() {
+            true => inbox.recv_timeout(self.until_due()),
+            false => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match received {
             Ok(incoming) => self.queue.push_back(incoming),
@@ -76,6 +79,19 @@ impl Session {
             Err(RecvTimeoutError::Disconnected) => return false,
         }
         true
+    }
+
+    fn until_due(&self) -> Duration {
+        self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// An edit after a silence is judged at once; one of a burst when the burst is over.
+    fn edit_taken(&mut self) {
+        let now = Instant::now();
+        let goes_on = self.edited.is_some_and(|before| now.duration_since(before) < QUIET);
+        self.edited = Some(now);
+        let burst = *self.burst.get_or_insert(now);
+        self.due = goes_on.then(|| (now + QUIET).min(burst + BURST_MAX));
     }
 
     fn drain(&mut self, inbox: &Receiver<Incoming>) {
@@ -106,6 +122,9 @@ impl Session {
             Job::Notification if method == "$/cancelRequest" => self.cancel(&params),
             Job::Notification => {
                 self.guarded(|server| server.notify(&method, params));
+                if method == "textDocument/didChange" {
+                    self.edit_taken();
+                }
                 self.send_messages();
             }
             Job::Request { reply, .. } if self.is_overtaken(&method) => drop(reply.send(Err(stale(&method)))),
@@ -146,11 +165,13 @@ impl Session {
         while self.server.has_stale() {
             self.guarded(Server::publish_next);
             self.send_messages();
+            self.server.clean_up();
             self.drain(inbox);
             if self.queue.iter().any(|waiting| matches!(waiting.job, Job::Request { .. }) || is_edit(&waiting.method)) {
                 return;
             }
         }
+        self.burst = None;
     }
 
     fn send_messages(&mut self) {
@@ -178,5 +199,70 @@ fn stale(method: &str) -> Error {
             Fault::with_data(-32802, "the text has changed meanwhile", serde_json::json!({ "retriggerRequest": true })).error()
         }
         _ => Error::content_modified(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Host;
+    use serde_json::json;
+    use std::sync::mpsc::{Sender, channel};
+
+    fn notification(method: &str, params: Value) -> Incoming {
+        Incoming { method: method.to_owned(), params, job: Job::Notification }
+    }
+
+    fn request(method: &str, params: Value) -> (Incoming, oneshot::Receiver<Result<Value, Error>>) {
+        let (reply, answer) = oneshot::channel();
+        (Incoming { method: method.to_owned(), params, job: Job::Request { id: Id::Number(1), reply } }, answer)
+    }
+
+    fn edit(version: i32) -> Incoming {
+        let text = format!("flow f(x: int) {{\n  output x + {version}\n}}\n");
+        let document = json!({ "uri": "untitled:a", "version": version });
+        notification("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [{ "text": text }] }))
+    }
+
+    /// Takes everything that waits, until the problems of `last` are published; the versions that were published.
+    fn published(inbox: &Receiver<Incoming>, jobs: Sender<Incoming>, last: i32) -> Vec<i64> {
+        let (said, heard) = channel();
+        let tell = move |told: Request| {
+            let version = told.params().and_then(|params| params.get("version")).and_then(Value::as_i64).unwrap_or(-1);
+            said.send(version).unwrap();
+            if version == i64::from(last) {
+                jobs.send(notification("exit", Value::Null)).unwrap();
+            }
+        };
+        let mut session = Session::new(Server::new(Host::default(), 0), Box::new(tell));
+        session.work(inbox);
+        heard.try_iter().collect()
+    }
+
+    #[test]
+    fn a_burst_is_published_once_and_a_request_behind_it_goes_first() {
+        let (jobs, inbox) = channel();
+        jobs.send(request("initialize", json!({ "capabilities": {} })).0).unwrap();
+        let opened = json!({ "textDocument": { "uri": "untitled:a", "languageId": "pmflow", "version": 1, "text": "" } });
+        jobs.send(notification("textDocument/didOpen", opened)).unwrap();
+        (2..22).for_each(|version| jobs.send(edit(version)).unwrap());
+        let asked = json!({ "textDocument": { "uri": "untitled:a" }, "position": { "line": 0, "character": 7 } });
+        let (hover, mut answer) = request("textDocument/hover", asked);
+        jobs.send(hover).unwrap();
+        assert_eq!(published(&inbox, jobs, 21), [21]);
+        let shown = answer.try_recv().unwrap().unwrap();
+        assert!(shown.to_string().contains("x: int"), "{shown}");
+    }
+
+    #[test]
+    fn a_request_that_an_edit_overtook_is_refused() {
+        let (jobs, inbox) = channel();
+        jobs.send(request("initialize", json!({ "capabilities": {} })).0).unwrap();
+        jobs.send(edit(1)).unwrap();
+        let (symbols, mut answer) = request("textDocument/documentSymbol", json!({ "textDocument": { "uri": "untitled:a" } }));
+        jobs.send(symbols).unwrap();
+        jobs.send(edit(2)).unwrap();
+        assert_eq!(published(&inbox, jobs, 2), [2]);
+        assert_eq!(answer.try_recv().unwrap().unwrap_err().code.code(), -32801);
     }
 }

@@ -375,16 +375,26 @@ pub fn headline(view: &View, declared: &Declaration<'_>) -> String {
         Kind::Variable | Kind::Parameter => typed(""),
         Kind::Connector => format!("connector {name}"),
         Kind::EnumValue => format!(".{name}"),
-        _ => whole(view.text(declared.span)),
+        Kind::Field => view.text(declared.span).split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => whole(view, declared.span),
     }
 }
 
 const LINES_SHOWN_MAX: usize = 24;
 
-fn whole(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
+/// The text of an item, as if it stood at the margin.
+fn whole(view: &View, span: Span) -> String {
+    let file = Span { start: 0, ..span };
+    let before = view.text(file).len() - view.text(span).len();
+    let line = view.text(file).get(..before).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    let margin = line.len() - line.trim_start().len();
+    let lines = view.text(span).lines().map(|line| match line.get(..margin) {
+        Some(blank) if blank.trim().is_empty() => line.get(margin..).unwrap_or_default(),
+        _ => line,
+    });
+    let lines: Vec<&str> = lines.collect();
     match lines.get(..LINES_SHOWN_MAX) {
         Some(shown) if lines.len() > LINES_SHOWN_MAX => format!("{}\n  …", shown.join("\n")),
-        _ => text.to_owned(),
+        _ => lines.join("\n"),
     }
 }

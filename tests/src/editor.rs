@@ -16,7 +16,7 @@ mod shown;
 
 use crate::sections::{Section, SectionFile, joined, preamble, sections};
 use crate::world::TODAY;
-use pmflow_lsp::{Fault, Project, Server};
+use pmflow_lsp::{Fault, Host, Server};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -83,7 +83,7 @@ impl Case {
             std::fs::create_dir_all(path.parent().unwrap_or(&self.folder)).unwrap_or_default();
             std::fs::write(path, &file.text).unwrap_or_default();
         }
-        let mut server = Server::new(|_: &Path| Project::default(), TODAY);
+        let mut server = Server::new(Host::default(), TODAY);
         let root = uri(&self.folder);
         let capabilities = json!({
             "textDocument": { "completion": { "completionItem": { "snippetSupport": true } },

@@ -2,10 +2,10 @@
 
 use pmflow_compiler::FileId;
 use pmflow_compiler::format::tokens::tokens;
-use pmflow_lsp::{Project, Server};
+use pmflow_lsp::{Host, Message, Server};
 use pmflow_tests::editor::{blessed, differences};
 use pmflow_tests::world::TODAY;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,7 +30,8 @@ fn every_case_of_the_editor() {
     assert!(all.is_empty(), "{} answers differ:\n\n{}\n", all.len(), all.join("\n\n"));
 }
 
-/// Half-written files: the text up to a token, and the text without one. The bench does the same with every token.
+/// Half-written files, as edits: the text grows token by token, then each token goes and comes back. The bench does the same
+/// with every letter.
 #[test]
 fn half_written_examples_as_edits_of_a_session() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples").canonicalize().unwrap();
@@ -43,43 +44,90 @@ fn half_written_examples_as_edits_of_a_session() {
     }
 }
 
-/// Of all tokens, so that the debug build is done within seconds.
-const EVERY: usize = 9;
+/// What is asked after an edit, in turn.
+const ASKED: [&str; 15] = [
+    "completion",
+    "hover",
+    "signatureHelp",
+    "definition",
+    "documentHighlight",
+    "codeAction",
+    "inlayHint",
+    "codeLens",
+    "documentSymbol",
+    "semanticTokens/full",
+    "foldingRange",
+    "selectionRange",
+    "formatting",
+    "documentLink",
+    "diagnostic",
+];
+
+struct Typing {
+    server: Server,
+    uri: String,
+    text: String,
+    edits: usize,
+    published: Vec<Message>,
+}
+
+impl Typing {
+    /// Replaces bytes, and asks something at the end of what was written.
+    fn edit(&mut self, from: usize, to: usize, new: &str) {
+        let range = json!({ "start": position(&self.text, from), "end": position(&self.text, to) });
+        self.text.replace_range(from..to, new);
+        self.edits += 1;
+        let document = json!({ "uri": self.uri, "version": self.edits });
+        let change = json!({ "range": range, "text": new });
+        self.server.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [change] }));
+        while self.server.has_stale() {
+            self.server.publish_next();
+        }
+        self.published = self.server.take_messages();
+        let at = position(&self.text, from + new.len());
+        let asked = json!({
+            "textDocument": { "uri": self.uri }, "position": at, "positions": [at], "range": { "start": at, "end": at },
+            "context": { "diagnostics": [], "triggerKind": 1, "isRetrigger": false }, "options": { "tabSize": 2, "insertSpaces": true }
+        });
+        let method = format!("textDocument/{}", ASKED[self.edits % ASKED.len()]);
+        let answer = self.server.request(&method, asked);
+        let refused = answer.err().map(|fault| fault.code);
+        assert!(matches!(refused, None | Some(-32803)), "{method} gave {refused:?} at {from} of {}", self.text);
+    }
+}
+
+fn position(text: &str, offset: usize) -> Value {
+    let before = &text[..offset];
+    let line = before.rsplit('\n').next().unwrap();
+    json!({ "line": before.matches('\n').count(), "character": line.encode_utf16().count() })
+}
 
 fn half_written(root: &Path, path: &Path) {
-    let text = std::fs::read_to_string(path).unwrap();
+    let whole = std::fs::read_to_string(path).unwrap();
     let uri = format!("file://{}", path.display());
-    let mut server = Server::new(|_: &Path| Project::default(), TODAY);
+    let mut server = Server::new(Host::default(), TODAY);
     server
         .request("initialize", json!({ "processId": null, "rootUri": format!("file://{}", root.display()), "capabilities": {} }))
         .unwrap();
     server.notify(
         "textDocument/didOpen",
-        json!({ "textDocument": { "uri": uri, "languageId": "pmflow", "version": 0, "text": text } }),
+        json!({ "textDocument": { "uri": uri, "languageId": "pmflow", "version": 0, "text": "" } }),
     );
-    let tokens = tokens(FileId(0), &text);
-    let mut texts: Vec<String> = Vec::new();
-    for token in tokens.iter().step_by(EVERY) {
-        let (start, end) = (token.start as usize, token.start as usize + token.text.len());
-        texts.push(text[..end].to_owned());
-        texts.push(format!("{}{}", &text[..start], &text[end..]));
+    let mut typing = Typing { server, uri, text: String::new(), edits: 0, published: Vec::new() };
+    let tokens = tokens(FileId(0), &whole);
+    let range = |at: usize| tokens.get(at).map(|token| token.start as usize..token.start as usize + token.text.len());
+    for end in (0..tokens.len()).filter_map(range).map(|range| range.end) {
+        let written = typing.text.len();
+        typing.edit(written, written, &whole[written..end]);
     }
-    texts.push(text.clone());
-    let mut last = Vec::new();
-    for (version, text) in texts.iter().enumerate() {
-        let document = json!({ "uri": uri, "version": version + 1 });
-        server.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [{ "text": text }] }));
-        while server.has_stale() {
-            server.publish_next();
-        }
-        last = server.take_messages();
-        let end = json!({ "line": text.matches('\n').count(), "character": text.rsplit('\n').next().unwrap().len() });
-        for method in ["textDocument/completion", "textDocument/hover", "textDocument/signatureHelp"] {
-            let asked = json!({ "textDocument": { "uri": uri }, "position": end });
-            assert!(server.request(method, asked).is_ok(), "{method} at the end of {text:?}");
-        }
+    for range in (0..tokens.len()).filter_map(range) {
+        typing.edit(range.start, range.end, "");
+        typing.edit(range.start, range.start, &whole[range]);
     }
-    let published = last.last().unwrap().params["diagnostics"].as_array().unwrap();
+    let written = typing.text.len();
+    typing.edit(written, written, &whole[written..]);
+    assert_eq!(typing.text, whole);
+    let published = typing.published.last().unwrap().params["diagnostics"].as_array().unwrap();
     let codes: Vec<&str> = published.iter().map(|one| one["code"].as_str().unwrap()).collect();
     assert_eq!(codes, Vec::<&str>::new(), "{} has no problem, as the other tests of the examples say", path.display());
 }

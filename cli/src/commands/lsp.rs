@@ -3,6 +3,8 @@ use crate::exit::{Code, Result};
 use crate::loading::levels;
 use crate::project::{LOCK_FILE, Project, SETTINGS_FILE};
 use crate::store::block_on;
+use crate::testing;
+use pmflow_lsp::Host;
 use std::path::Path;
 
 /// Serve an editor: the language server, over standard input and output
@@ -13,7 +15,11 @@ pub struct Arguments {}
 pub fn run() -> Result<Code> {
     block_on(async {
         // The protocol wants a failure when the editor left without saying so.
-        Ok(if pmflow_lsp::serve(project_of).await { Code::Fine } else { Code::Problems })
+        Ok(if pmflow_lsp::serve(Host { project_of, prompt_calls: testing::prompt_calls }).await {
+            Code::Fine
+        } else {
+            Code::Problems
+        })
     })
 }
 

@@ -19,16 +19,21 @@ fn offered(asked: &Asked<'_>) -> Option<Offered> {
     })?;
     let parameters = arguments.iter().enumerate().map(|(index, argument)| parameter(asked, argument, index));
     let parameters: Vec<(String, String)> = parameters.collect();
-    let declared: Vec<String> = parameters.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
     let holes: String = parameters.iter().map(|(name, _)| format!("    {{{{ {name} }}}}\n")).collect();
-    let text = format!(
-        "prompt {name}({}) -> text {{\n  model:      \"openai/gpt-6-luna\"\n  max_input:  1500 tokens\n  \
-         max_output: 300 tokens\n  user:       \"\"\"\n{holes}  \"\"\"\n}}\n\n",
-        declared.join(", ")
-    );
+    let text = declaration(name, &parameters, &format!("\"\"\"\n{holes}  \"\"\""));
     let at = asked.start_with_comments(asked.around.item?.span);
     let offered = Offered::new(format!("create the prompt `{name}`"), CodeActionKind::QUICKFIX, vec![(asked.span(at, at), text)]);
     Some(Offered { mends: Some(diagnostic), ..offered })
+}
+
+/// A prompt to start from; parameters with their types, and the text for the user's message as it is written.
+pub fn declaration(name: &str, parameters: &[(String, String)], user: &str) -> String {
+    let declared: Vec<String> = parameters.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+    format!(
+        "prompt {name}({}) -> text {{\n  model:      \"openai/gpt-6-luna\"\n  max_input:  1500 tokens\n  \
+         max_output: 300 tokens\n  user:       {user}\n}}\n\n",
+        declared.join(", ")
+    )
 }
 
 /// Named as the argument is, typed as it is.

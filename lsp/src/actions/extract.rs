@@ -1,9 +1,9 @@
-//! A selected value as a name of its own: a `let` above its step, or a `fn` above its item.
+//! A selected value as a thing of its own: a `let` above its step, a `fn` above its item, a text as a `prompt`.
 
-use super::{Asked, Offered};
+use super::{Asked, Offered, create_prompt};
 use crate::syntax::{Declaration, Kind, declared, in_sight};
 use pmflow_compiler::Span;
-use pmflow_compiler::syntax::ast::Expr;
+use pmflow_compiler::syntax::ast::{Expr, ExprKind, File, Step, StepKind};
 use pmflow_compiler::types::Ty;
 use tower_lsp_server::ls_types::CodeActionKind;
 
@@ -59,19 +59,59 @@ fn extracted_function(asked: &Asked<'_>) -> Option<Offered> {
     if used.iter().filter_map(|name| declared(asked.view, *name)).any(|found| effect(found.kind)) {
         return None;
     }
-    let seen = in_sight(tree, expr.span.start).into_iter().filter(|found| used.contains(&found.name.span));
-    let parameters: Vec<Declaration<'_>> = seen.collect();
-    let typed = |found: &Declaration<'_>| {
-        let ty = asked.view.type_of(found.name.span).filter(|ty| is_written(ty))?;
-        Some(format!("{}: {ty}", found.name.text))
-    };
-    let typed: Vec<String> = parameters.iter().map(typed).collect::<Option<_>>()?;
-    let given: Vec<&str> = parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
+    let parameters = parameters(asked, tree, expr, &used)?;
+    let typed: Vec<String> = parameters.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+    let given: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
     let name = free_name(asked, "extracted");
     let at = asked.start_with_comments(item.span);
     let function = format!("fn {name}({}) -> {result} = {}\n\n", typed.join(", "), asked.view.text(expr.span));
     let edits = vec![(asked.span(at, at), function), (expr.span, format!("{name}({})", given.join(", ")))];
     Some(Offered::new(format!("extract to `fn {name}`"), CodeActionKind::REFACTOR_EXTRACT, edits))
+}
+
+/// The names in sight that an expression uses, each with its type; none: a type that cannot be written.
+fn parameters(asked: &Asked<'_>, tree: &File, expr: &Expr, used: &[Span]) -> Option<Vec<(String, String)>> {
+    let seen = in_sight(tree, expr.span.start).into_iter().filter(|found| used.contains(&found.name.span));
+    let typed = |found: Declaration<'_>| {
+        let ty = asked.view.type_of(found.name.span).filter(|ty| is_written(ty))?;
+        Some((found.name.text.to_string(), ty.to_string()))
+    };
+    seen.map(typed).collect()
+}
+
+pub fn prompt(asked: &Asked<'_>) -> Vec<Offered> {
+    extracted_prompt(asked).into_iter().collect()
+}
+
+/// A text in a flow becomes what a prompt asks; the answer stands where the text stood.
+fn extracted_prompt(asked: &Asked<'_>) -> Option<Offered> {
+    let (step, item, tree) = (*asked.around.steps.last()?, asked.around.item?, asked.view.tree(asked.file)?);
+    let expr = selected(asked)?;
+    let used = names_in(asked, expr);
+    let inner = |name: &Span| step.span.start <= name.start && name.end <= step.span.end && name.file == asked.file;
+    if !matches!(expr.kind, ExprKind::Text(_)) || used.iter().any(inner) {
+        return None;
+    }
+    let parameters = parameters(asked, tree, expr, &used)?;
+    let given: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
+    let name = free_name(asked, "extracted");
+    let call = format!("{name}({})", given.join(", "));
+    let at = asked.start_with_comments(item.span);
+    let declared = create_prompt::declaration(&name, &parameters, asked.view.text(expr.span));
+    let mut edits = vec![(asked.span(at, at), declared)];
+    if is_value_of(step, expr) {
+        edits.push((expr.span, call));
+    } else {
+        let (answer, indent) = (free_name(asked, "answer"), asked.indentation(step.span.start));
+        edits.push((asked.span(step.span.start, step.span.start), format!("let {answer} = {call}\n{indent}")));
+        edits.push((expr.span, answer));
+    }
+    Some(Offered::new(format!("extract to `prompt {name}`"), CodeActionKind::REFACTOR_EXTRACT, edits))
+}
+
+/// A call stands alone behind the `=` of its step.
+fn is_value_of(step: &Step, expr: &Expr) -> bool {
+    matches!(&step.kind, StepKind::Let { value, .. } if value.span == expr.span)
 }
 
 /// Whether the type's text can stand in a file.

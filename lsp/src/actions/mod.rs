@@ -87,6 +87,7 @@ const ACTIONS: &[fn(&Asked<'_>) -> Vec<Offered>] = &[
     cheaper_model::switch,
     extract::variable,
     extract::function,
+    extract::prompt,
     inline::variable,
     sort_imports::sort,
 ];

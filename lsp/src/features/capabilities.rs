@@ -20,7 +20,7 @@ pub fn facts(client: &ClientCapabilities) -> ClientFacts {
         watches_files: watches.unwrap_or(false),
         versioned_edits: versioned.unwrap_or(false),
         // Only an editor that says so has the commands behind the lenses.
-        previews: client.experimental.as_ref().and_then(|own| own.get("pmflowCommands")?.as_bool()).unwrap_or(false),
+        own_commands: client.experimental.as_ref().and_then(|own| own.get("pmflowCommands")?.as_bool()).unwrap_or(false),
     }
 }
 
@@ -88,7 +88,8 @@ pub fn of(workspace: &Workspace) -> ServerCapabilities {
             workspace_diagnostics: true,
             work_done_progress_options: WorkDoneProgressOptions::default(),
         })),
-        execute_command_provider: Some(ExecuteCommandOptions {
+        // A client registers what is named here, and one that has commands of these names itself would have them twice.
+        execute_command_provider: (!workspace.client.own_commands).then(|| ExecuteCommandOptions {
             commands: commands::NAMES.iter().map(ToString::to_string).collect(),
             ..ExecuteCommandOptions::default()
         }),

@@ -28,14 +28,49 @@ fn at(place: &Place) -> Option<(Span, String)> {
     }
     if let Some((definition, name)) = meaning(view, place.file, place.offset) {
         let found = declared(view, definition).map(|found| card(view, &found));
-        let module = || Some(format!("```pmflow\nimport {}\n```", view.text(definition)));
-        return Some((name, found.or_else(module)?));
+        return Some((name, found.or_else(|| module_card(view, definition)).or_else(|| result_card(view, name))?));
     }
-    if let Some(said) = setting_card(&around, place.offset) {
+    if let Some(said) = setting_card(&around, place.offset).or_else(|| word_card(&around, place)) {
         return Some(said);
+    }
+    // That a text is a text needs no saying.
+    if around.exprs.last().is_some_and(|expr| matches!(expr.kind, ExprKind::Text(_))) {
+        return None;
     }
     let (span, ty) = view.checked.type_at(place.file, place.offset)?;
     Some((*span, format!("```pmflow\n{ty}\n```")))
+}
+
+fn module_card(view: &View, definition: Span) -> Option<String> {
+    let is_import = matches!(crate::syntax::item_around(view, definition)?.kind, ItemKind::Import(_));
+    is_import.then(|| format!("```pmflow\nimport {}\n```", view.text(definition)))
+}
+
+/// `outputs`, `cost` and what else a test can name without declaring it.
+fn result_card(view: &View, name: Span) -> Option<String> {
+    Some(format!("```pmflow\n{}: {}\n```", view.text(name), view.type_of(name)?))
+}
+
+/// A word of the language, where it begins what the syntax tree has there.
+fn word_card(around: &Around<'_>, place: &Place) -> Option<(Span, String)> {
+    let text = place.lines.text();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let offset = place.offset as usize;
+    let start = offset - text.get(..offset)?.chars().rev().take_while(|c| is_part(*c)).count();
+    let length = text.get(start..)?.chars().take_while(|c| is_part(*c)).count();
+    let (start, end) = (u32::try_from(start).ok()?, u32::try_from(start + length).ok()?);
+    let span = Span { file: place.file, start, end };
+    let begins = |node: Span| node.start == start;
+    let lists: [(bool, &[words::Word]); 5] = [
+        (around.test_steps.iter().any(|step| begins(step.span)), words::TEST_STEPS),
+        (around.steps.iter().any(|step| begins(step.span)), words::STEPS),
+        (around.modifiers.iter().any(|modifier| begins(modifier.span)), words::MODIFIERS),
+        (around.types.iter().any(|ty| begins(ty.span)), words::TYPES),
+        (around.item.is_some_and(|item| begins(item.span)), words::ITEMS),
+    ];
+    let word = text.get(span.range())?;
+    let mut docs = lists.iter().filter(|(here, _)| *here).filter_map(|(_, list)| words::documentation(&[list], word));
+    Some((span, format!("`{word}`: {}", docs.next()?)))
 }
 
 /// The name of a setting under the place, with what it means.

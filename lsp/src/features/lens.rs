@@ -28,7 +28,7 @@ pub fn lenses(workspace: &mut Workspace, params: CodeLensParams) -> Answer<Optio
                 if let Some(title) = cost(&view, file, &name) {
                     add(title, "pmflow.showCost", vec![json!(uri), json!(name)]);
                 }
-                if workspace.client.previews {
+                if workspace.client.own_commands {
                     add("run".into(), "pmflow.run", vec![json!(uri), json!(name)]);
                     if has_test(&tree.items) {
                         add("run tests".into(), "pmflow.runTests", vec![json!(uri)]);
@@ -36,7 +36,7 @@ pub fn lenses(workspace: &mut Workspace, params: CodeLensParams) -> Answer<Optio
                 }
             }
             ItemKind::Prompt(_) => add("preview".into(), "pmflow.previewPrompt", vec![json!(uri), json!(name)]),
-            ItemKind::Test(test) if workspace.client.previews => {
+            ItemKind::Test(test) if workspace.client.own_commands => {
                 add("run test".into(), "pmflow.runTests", vec![json!(uri), json!(test.title.as_str())]);
             }
             _ => {}

@@ -12,6 +12,7 @@ pub mod inlay;
 pub mod lens;
 pub mod links;
 pub mod navigation;
+pub mod preview;
 pub mod rename;
 pub mod signature;
 pub mod symbols;

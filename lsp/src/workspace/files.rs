@@ -4,6 +4,7 @@
 
 use super::Project;
 use pmflow_compiler::cost::Catalog;
+use pmflow_compiler::lints::{Findings, LintedFile};
 use pmflow_compiler::syntax::{Parsed, parse};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
@@ -29,6 +30,8 @@ pub enum Mark {
     Disk {
         modified: Option<SystemTime>,
         bytes: u64,
+        /// Which file it is, whatever its name; none where the system does not say.
+        identity: Option<(u64, u64)>,
     },
     /// Why it cannot be read.
     Unreadable(String),
@@ -42,7 +45,8 @@ struct OpenFile {
     text: Arc<str>,
 }
 
-type Known<T> = RefCell<BTreeMap<FileId, (Arc<str>, Arc<T>)>>;
+/// What was made of each file, with what it was made from.
+type Known<From, Made> = RefCell<BTreeMap<FileId, (Arc<From>, Arc<Made>)>>;
 
 #[derive(Debug, Default)]
 pub struct Files {
@@ -51,7 +55,10 @@ pub struct Files {
     ids: RefCell<BTreeMap<PathBuf, FileId>>,
     open: BTreeMap<FileId, OpenFile>,
     disk: RefCell<BTreeMap<FileId, (Mark, Arc<str>)>>,
-    parsed: Known<Parsed>,
+    parsed: Known<str, Parsed>,
+    findings: Known<Parsed, Findings>,
+    /// Files that were found to lie where they may be read.
+    inside: RefCell<BTreeMap<PathBuf, Mark>>,
     changes: u64,
 }
 
@@ -60,6 +67,7 @@ impl Files {
         self.roots = roots.into_iter().map(|root| tidy(&root)).collect();
         self.roots.sort();
         self.roots.dedup();
+        self.inside.borrow_mut().clear();
     }
 
     pub fn roots(&self) -> &[PathBuf] {
@@ -138,7 +146,7 @@ impl Files {
 
     fn disk_mark(&self, path: &Path) -> Mark {
         match self.regular(path) {
-            Ok(metadata) => Mark::Disk { modified: metadata.modified().ok(), bytes: metadata.len() },
+            Ok(metadata) => mark_of(&metadata),
             Err(reason) => Mark::Unreadable(reason),
         }
     }
@@ -170,6 +178,22 @@ impl Files {
         parsed
     }
 
+    /// Of a tree that [`Files::parsed`] gave; none: of another one.
+    fn findings(&self, file: &LintedFile<'_>) -> Option<Arc<Findings>> {
+        let (_, parsed) = self.parsed.borrow().get(&file.id).cloned()?;
+        if !std::ptr::eq(&*parsed.file, file.ast) {
+            return None;
+        }
+        if let Some((known, findings)) = self.findings.borrow().get(&file.id)
+            && Arc::ptr_eq(known, &parsed)
+        {
+            return Some(findings.clone());
+        }
+        let findings = Arc::new(Findings::of(file));
+        self.findings.borrow_mut().insert(file.id, (parsed, findings.clone()));
+        Some(findings)
+    }
+
     /// Every flow file below the roots, and every open one; sorted by path.
     pub fn all(&self) -> Vec<FileId> {
         let mut found: Vec<PathBuf> = self.open.keys().filter_map(|file| self.path(*file)).collect();
@@ -191,7 +215,13 @@ impl Files {
         if !metadata.is_file() {
             return Err("it is not a regular file".to_owned());
         }
-        self.stays_inside(path)?;
+        let mark = mark_of(&metadata);
+        // The same file as before is where it was before.
+        let is_known = matches!(mark, Mark::Disk { identity: Some(_), .. }) && self.inside.borrow().get(path) == Some(&mark);
+        if !is_known {
+            self.stays_inside(path)?;
+            self.inside.borrow_mut().insert(path.to_owned(), mark);
+        }
         Ok(metadata)
     }
 
@@ -247,8 +277,10 @@ impl<'a> Look<'a> {
     }
 
     pub fn touch(&self, path: &Path) {
-        let mark = self.files.mark(path);
-        self.touched.borrow_mut().insert(path.to_owned(), mark);
+        if !self.touched.borrow().contains_key(path) {
+            let mark = self.files.mark(path);
+            self.touched.borrow_mut().insert(path.to_owned(), mark);
+        }
     }
 
     fn beside(&self, from: FileId, relative: &str) -> Result<PathBuf, String> {
@@ -282,6 +314,10 @@ impl World for Look<'_> {
             true => Arc::new(parse(file, text)),
             false => self.files.parsed(file, text),
         }
+    }
+
+    fn findings(&self, file: &LintedFile<'_>) -> Arc<Findings> {
+        self.files.findings(file).unwrap_or_else(|| Arc::new(Findings::of(file)))
     }
 
     fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
@@ -352,6 +388,21 @@ fn collect(folder: &Path, depth: usize, entries_left: &mut usize, found: &mut Ve
             found.push(entry.path());
         }
     }
+}
+
+fn mark_of(metadata: &std::fs::Metadata) -> Mark {
+    Mark::Disk { modified: metadata.modified().ok(), bytes: metadata.len(), identity: identity(metadata) }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &std::fs::Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 fn reason(error: &std::io::Error) -> String {

@@ -7,10 +7,12 @@ use crate::positions::{Encoding, Lines};
 use crate::protocol::Fault;
 use files::{Files, Look};
 use pmflow_compiler::cost::Catalog;
+use pmflow_compiler::emit::tests::TestPlan;
 use pmflow_compiler::lints::{Level, Levels};
 use pmflow_compiler::problems::Severity;
 use pmflow_compiler::types::check_project;
 use pmflow_compiler::{FileId, Problem, Span};
+use pmflow_plan::value::Record;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -28,7 +30,24 @@ pub struct Project {
     pub files: Vec<PathBuf>,
 }
 
-pub type ProjectOf = fn(&Path) -> Project;
+/// The prompts that a test calls, in order: the name in the test's plan, and the arguments.
+pub type PromptCalls = Vec<(String, Record)>;
+
+/// What only whoever starts the server can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// What the project around a folder says.
+    pub project_of: fn(&Path) -> Project,
+    /// Runs a test offline.
+    pub prompt_calls: fn(&TestPlan) -> PromptCalls,
+}
+
+impl Default for Host {
+    /// No project, and tests that call nothing.
+    fn default() -> Host {
+        Host { project_of: |_| Project::default(), prompt_calls: |_| Vec::new() }
+    }
+}
 
 /// Checked files that are kept besides the whole workspace.
 const VIEWS_MAX: usize = 16;
@@ -38,11 +57,13 @@ pub struct Workspace {
     pub files: Files,
     pub encoding: Encoding,
     pub client: ClientFacts,
-    project_of: ProjectOf,
+    pub host: Host,
     today: i32,
     /// The newest last.
     views: Vec<(FileId, Rc<View>)>,
     whole: Option<(Vec<FileId>, Rc<View>)>,
+    /// Large, and dropped when nobody waits.
+    outdated: Vec<Rc<View>>,
     lines: BTreeMap<FileId, Rc<Lines>>,
     pub tokens_sent: BTreeMap<FileId, (u64, Vec<SemanticToken>)>,
 }
@@ -56,20 +77,21 @@ pub struct ClientFacts {
     pub nested_symbols: bool,
     pub watches_files: bool,
     pub versioned_edits: bool,
-    pub previews: bool,
+    pub own_commands: bool,
 }
 
 impl Workspace {
     /// `today` in days since 1970-01-01.
-    pub fn new(project_of: ProjectOf, today: i32) -> Workspace {
+    pub fn new(host: Host, today: i32) -> Workspace {
         Workspace {
             files: Files::default(),
             encoding: Encoding::default(),
             client: ClientFacts::default(),
-            project_of,
+            host,
             today,
             views: Vec::new(),
             whole: None,
+            outdated: Vec::new(),
             lines: BTreeMap::new(),
             tokens_sent: BTreeMap::new(),
         }
@@ -84,6 +106,7 @@ impl Workspace {
                 self.views.push(known);
                 return view;
             }
+            self.outdated.push(known.1);
         }
         let view = Rc::new(self.check(&[file]));
         if self.views.len() >= VIEWS_MAX {
@@ -91,6 +114,10 @@ impl Workspace {
         }
         self.views.push((file, view.clone()));
         view
+    }
+
+    pub fn drop_outdated(&mut self) {
+        self.outdated.clear();
     }
 
     /// Every file below the roots, and every open one, checked together.
@@ -126,7 +153,7 @@ impl Workspace {
 
     fn look(&self, roots: &[FileId]) -> Look<'_> {
         let first = roots.first().and_then(|file| self.files.path(*file)).filter(|path| path.is_absolute());
-        let project = first.and_then(|path| path.parent().map(self.project_of)).unwrap_or_default();
+        let project = first.and_then(|path| path.parent().map(self.host.project_of)).unwrap_or_default();
         Look::new(&self.files, self.today, project)
     }
 

@@ -12,6 +12,38 @@ from lsprotocol import types as lsp
 
 FLOW = "flow f(x: int) {\n  output x\n}\n"
 WRONG = "flow f(x: int) {\n  output wrng\n}\n"
+PREVIEWED = """\
+type Lead {
+  name:  text(max 20 tokens)
+  notes: text(max 50 tokens)?
+}
+
+prompt judge(lead: Lead) -> int(1..10) {
+  model:      "openai/gpt-6-luna"
+  max_input:  300 tokens
+  max_output: 100 tokens
+  user:       "Judge {{ lead.name }}.{{ if lead.notes }} Notes: {{ lead.notes }}{{ end }}"
+}
+
+flow judged(leads: [Lead](max 5)) {
+  for lead in leads key lead.name {
+    let score = judge(lead)
+    output score
+  }
+}
+
+test "Ada" {
+  given judge = 9
+  run judged([{ name: "Ada Lovelace", notes: "first" }, { name: "Bob" }])
+  expect outputs.len() == 2
+}
+
+test "nobody's notes" {
+  given judge = 1
+  run judged([{ name: "Bob" }])
+  expect outputs.len() == 1
+}
+"""
 EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
 
 
@@ -44,17 +76,17 @@ async def test_a_file_that_imports_an_edited_one_is_judged_again(client, tmp_pat
 
 
 @pytest.mark.asyncio
-async def test_a_burst_is_published_twice_at_most(client, tmp_path):
+async def test_a_request_behind_a_burst_is_answered_from_its_end(client, tmp_path):
+    # How often a burst is published depends on how fast it comes: the queue's own tests and the bench count that.
     editor, _ = await started(client, tmp_path)
     editor.open("a.pmflow", FLOW)
     await editor.published("a.pmflow", 1)
-    before = len(editor.history)
     for version in range(2, 22):
-        editor.change("a.pmflow", version, insert(1, 10, "y"))
+        editor.change("a.pmflow", version, insert(0, 7, "y"))
     hover = await client.text_document_hover_async(lsp.HoverParams(**editor.at("a.pmflow", 0, 7)))
-    assert "x: int" in hover.contents.value
-    await editor.published("a.pmflow", 21)
-    assert len(editor.history) - before <= 2
+    assert f"{'y' * 20}x: int" in hover.contents.value
+    problems = await editor.published("a.pmflow", 21)
+    assert "E0101" in [problem.code for problem in problems]
 
 
 @pytest.mark.asyncio
@@ -166,3 +198,32 @@ async def test_examples_have_the_problems_of_the_command(client, tmp_path):
         wanted = [problem["code"] for problem in json.loads(checked.stdout)["problems"]
                   if os.path.samefile(problem["span"]["file"] if "span" in problem else problem["file"], path)]
         assert [problem.code for problem in found] == wanted, name
+
+
+@pytest.mark.asyncio
+async def test_a_preview_has_the_values_of_a_test(client, tmp_path):
+    editor, _ = await started(client, tmp_path)
+    editor.open("a.pmflow", PREVIEWED)
+
+    async def preview(*arguments):
+        answer = await client.workspace_execute_command_async(lsp.ExecuteCommandParams(
+            command="pmflow.previewPrompt", arguments=[editor.uri("a.pmflow"), *arguments]))
+        return answer["text"] if isinstance(answer, dict) else answer.text
+
+    first = await preview("judge")
+    assert 'With the values of the test "Ada":' in first and "Ada Lovelace" in first
+    assert "| `{{ lead.name }}` |" in first, first
+    second = await preview("judge", "nobody's notes")
+    assert "Bob" in second and "sample" not in second
+    with pytest.raises(Exception) as refused:
+        await preview("judge", "no such test")
+    assert "no such test" in str(refused.value)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("own", [False, True])
+async def test_commands_are_named_unless_the_client_has_its_own(client, tmp_path, own):
+    # VS Code's client registers each command that the server names, and the extension could not start with the same ones.
+    _, result = await started(client, tmp_path, experimental={"pmflowCommands": own})
+    named = result.capabilities.execute_command_provider
+    assert (named is None) if own else ("pmflow.previewPrompt" in named.commands)
