@@ -62,8 +62,8 @@ pub struct Workspace {
     /// The newest last.
     views: Vec<(FileId, Rc<View>)>,
     whole: Option<(Vec<FileId>, Rc<View>)>,
-    /// Large, and dropped when nobody waits.
-    outdated: Vec<Rc<View>>,
+    /// The last view that was replaced: large, and dropped when nobody waits.
+    outdated: Option<Rc<View>>,
     lines: BTreeMap<FileId, Rc<Lines>>,
     pub tokens_sent: BTreeMap<FileId, (u64, Vec<SemanticToken>)>,
 }
@@ -91,7 +91,7 @@ impl Workspace {
             today,
             views: Vec::new(),
             whole: None,
-            outdated: Vec::new(),
+            outdated: None,
             lines: BTreeMap::new(),
             tokens_sent: BTreeMap::new(),
         }
@@ -106,7 +106,7 @@ impl Workspace {
                 self.views.push(known);
                 return view;
             }
-            self.outdated.push(known.1);
+            self.outdated = Some(known.1);
         }
         let view = Rc::new(self.check(&[file]));
         if self.views.len() >= VIEWS_MAX {
@@ -117,7 +117,7 @@ impl Workspace {
     }
 
     pub fn drop_outdated(&mut self) {
-        self.outdated.clear();
+        self.outdated = None;
     }
 
     /// Every file below the roots, and every open one, checked together.
