@@ -26,8 +26,9 @@ def theirs_of(line, provider, read):
 
 
 def reason(line, provider, theirs):
-    if line["disagree"]:
-        return "sources disagree on " + ", ".join(line["disagree"])
+    on_price = [field for field in line["disagree"] if field.startswith("price") or "tiers" in field]
+    if on_price:
+        return "sources disagree on " + ", ".join(on_price)
     if line["read_priced"] and theirs == theirs_of(line, provider, 0):
         return "the other table has no price of reading the cache, and charges fresh input"
     return None
