@@ -32,7 +32,7 @@ pub async fn measure(rounds: u32, arguments: &Arguments) -> Result<(), String> {
         let (victim, held) = busiest(&mut observer, &workers).await?;
         let since = Instant::now();
         let number = workers.number(victim);
-        let is_restarted = round % 2 == 0;
+        let is_restarted = round.is_multiple_of(2);
         workers.kill_alone(victim)?;
         if is_restarted {
             workers.replace(victim)?;
