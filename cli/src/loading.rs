@@ -5,7 +5,6 @@ use crate::exit::{Failed, Result};
 use crate::project::{Project, SETTINGS_FILE};
 use crate::terminal::Terminal;
 use pmflow_compiler::cost::history::Seen;
-use pmflow_compiler::cost::tokens::Encoding;
 use pmflow_compiler::cost::{self, Estimate, Expectations};
 use pmflow_compiler::emit;
 use pmflow_compiler::lints::{self, Level, Levels, LintedFile};
@@ -174,8 +173,6 @@ pub fn load_flow_expecting(
     terminal: &Terminal,
     known: impl FnOnce(&Loaded, &Plan) -> Result<Known>,
 ) -> Result<Option<(Loaded, Priced)>> {
-    // Nearly every price counts with it, and loading it takes longer than all that comes before the first count.
-    std::thread::spawn(|| Encoding::O200kBase.load());
     let loaded = load(std::slice::from_ref(&target.file))?;
     loaded.print_problems(terminal);
     if !loaded.passes() {

@@ -20,9 +20,6 @@ use std::sync::Arc;
 
 /// Batches are at least so large, so that the commit that admits one is shared by many items.
 const WINDOW_MIN: u64 = 16;
-/// Rows held ready for each that may be under way. The window is filled again when half of it is left, and then there is
-/// still one for everything under way, for items that began together end together.
-const WINDOW_PER_ITEM: u64 = 2;
 /// Rows read in one pull that may find nothing: progress is kept after so many.
 const READ_MAX: u64 = 50_000;
 
@@ -415,7 +412,7 @@ impl<'a> Turn<'a> {
 }
 
 fn window(at: &At<'_>) -> u64 {
-    u64::from(at.scope.flow.settings.concurrency).saturating_mul(WINDOW_PER_ITEM).max(WINDOW_MIN)
+    u64::from(at.scope.flow.settings.concurrency).max(WINDOW_MIN)
 }
 
 pub(crate) fn gather(at: &At<'_>) -> Command {
