@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 const TOKEN: &str = "demo";
+/// More than a run asks for one company, what it asks again after a crash included.
+const ANSWERED_MIN: u64 = 8;
 const DOMAINS: [&str; 4] = ["engines.example", "navy.example", "nowhere.example", "orbit.example"];
 const NAMES: [&str; 12] =
     ["Ada", "Grace", "Alan", "Katherine", "Edsger", "Barbara", "Donald", "Frances", "John", "Margaret", "Tony", "Radia"];
@@ -20,8 +22,9 @@ const NAMES: [&str; 12] =
 #[derive(Debug, Default)]
 struct Saved {
     contacts: BTreeMap<i64, (Value, u32)>,
-    /// By domain.
-    requests: BTreeMap<String, u64>,
+    requests: u64,
+    /// Requests for a company that were answered since it was last found busy, by domain.
+    answered: BTreeMap<String, u64>,
 }
 
 type Shared = Arc<Mutex<Saved>>;
@@ -70,12 +73,15 @@ async fn company(headers: HeaderMap, Path(domain): Path<String>, State(shared): 
     if let Some(answer) = refused(&headers) {
         return answer;
     }
-    // Every third request for a company finds the directory busy, so that the retry of the flow is seen at work; the two
-    // behind it are answered, so that a retry helps.
+    // Every seventh request finds the directory busy, so that the retry of the flow is seen at work; but not the next ones for the
+    // same company, so that a retry helps, whatever else is asked in between.
     let busy = shared.lock().is_ok_and(|mut saved| {
-        let requests = saved.requests.entry(domain.clone()).or_default();
-        *requests += 1;
-        *requests % 3 == 0
+        saved.requests += 1;
+        let seventh = saved.requests % 7 == 0;
+        let answered = saved.answered.entry(domain.clone()).or_insert(ANSWERED_MIN);
+        let busy = seventh && *answered >= ANSWERED_MIN;
+        *answered = if busy { 0 } else { *answered + 1 };
+        busy
     });
     if busy {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": "busy" })));
