@@ -14,6 +14,9 @@ use std::sync::Arc;
 pub enum Command {
     /// Answered by `ModelAnswered` or `CallFailed`. Money is held for it already.
     CallModel(ModelCall),
+    /// A call of a model whose calls wait ([`crate::Event::ModelsGated`]): nothing is held or sent for it yet, and nothing is
+    /// stored. Answered by `TurnCame` or `TurnRefused`.
+    AwaitTurn(TurnRequest),
     /// Answered by `CacheHit` or `CacheMiss`.
     LookupCache(CacheLookup),
     /// Answered by `OperationAnswered` or `CallFailed`.
@@ -46,6 +49,7 @@ impl Command {
     pub fn instance(&self) -> Option<&Path> {
         match self {
             Command::CallModel(call) => Some(&call.call.instance),
+            Command::AwaitTurn(request) => Some(&request.instance),
             Command::LookupCache(lookup) => Some(&lookup.instance),
             Command::CallOperation(call) => Some(&call.call.instance),
             Command::PullRows(pull) | Command::ReadSource(pull) => Some(&pull.instance),
@@ -103,6 +107,18 @@ pub struct ModelCall {
     pub idempotency_key: String,
     /// What the ledger holds for it.
     pub hold: Money,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnRequest {
+    pub instance: Path,
+    pub step: Path,
+    /// In [`pmflow_plan::Plan::models`].
+    pub model: String,
+    /// Input and output together, at most.
+    pub tokens_max: u64,
+    /// A refused call goes to another model of its chain.
+    pub has_alternative: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

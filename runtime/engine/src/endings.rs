@@ -119,6 +119,7 @@ impl<'a> Turn<'a> {
         self.close_approvals(path);
         let ended = self.state.instances.remove(path);
         self.state.queue.retain(|_, (instance, _)| instance != path);
+        self.state.turns.keep_only(&self.state.queue);
         self.forget(path);
         let end = InstanceEnd { path: path.clone(), status, failure, yielded, input, ended_at: self.now };
         self.writes.push(Write::EndInstance(end));

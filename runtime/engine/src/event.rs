@@ -1,10 +1,11 @@
 //! What the world tells a run. Every event may come late, twice or out of order: one that answers nothing that is owed
 //! changes nothing.
 
-use crate::Path;
 use crate::command::{CallId, TimerId};
+use crate::{Path, Time};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{Money, Usage, Value};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -103,6 +104,25 @@ pub enum Event {
     },
     BudgetDrawn {
         answer: BudgetAnswer,
+    },
+    /// Calls of these models wait for their turn from now on, and those of all others do not. Not stored: a host says it
+    /// again after a recovery ([`crate::RunOptions::gated`]).
+    ModelsGated {
+        models: BTreeSet<String>,
+    },
+    /// The call may be sent until then; after that it asks again.
+    TurnCame {
+        instance: Path,
+        step: Path,
+        model: String,
+        until: Time,
+    },
+    /// The model is out of service, or the turn would come too late.
+    TurnRefused {
+        instance: Path,
+        step: Path,
+        model: String,
+        failure: Failure,
     },
     /// What an outcome that was unknown had really cost; zero when it was not billed. `call` and `held` as in the ledger.
     Reconciled {

@@ -25,6 +25,8 @@ enum Grant {
     Sent,
     /// Others go before it only when they cannot go at all.
     Waiting,
+    /// The host tells when its turn comes; others need not wait for that.
+    AwaitsTurn,
     /// It left the queue, or the run ends.
     Gone,
 }
@@ -35,6 +37,9 @@ impl<'a> Turn<'a> {
         let mut changed = false;
         let tickets: Vec<u64> = self.state.queue.keys().copied().collect();
         for ticket in tickets {
+            if self.state.turns.awaited(ticket).is_some() {
+                continue;
+            }
             let Some((instance, local)) = self.state.queue.get(&ticket).cloned() else { continue };
             if self.halted(&instance) {
                 continue;
@@ -42,8 +47,9 @@ impl<'a> Turn<'a> {
             match self.locate(&instance, &local).map(|at| self.grant(&at, ticket)) {
                 Some(Grant::Waiting) => break,
                 Some(Grant::Sent | Grant::Gone) => changed = true,
+                Some(Grant::AwaitsTurn) => {}
                 None => {
-                    self.state.queue.remove(&ticket);
+                    self.leave_queue(ticket);
                 }
             }
         }
@@ -52,11 +58,11 @@ impl<'a> Turn<'a> {
 
     fn grant(&mut self, at: &At<'a>, ticket: u64) -> Grant {
         let Some(StepState::Prompt(state)) = self.entry(at).map(|entry| entry.state.clone()) else {
-            self.state.queue.remove(&ticket);
+            self.leave_queue(ticket);
             return Grant::Gone;
         };
         let Some(prompt) = self.prompt(at) else {
-            self.state.queue.remove(&ticket);
+            self.leave_queue(ticket);
             self.fail(at, failures::damaged_plan(&at.path()), false);
             return Grant::Gone;
         };
@@ -68,6 +74,7 @@ impl<'a> Turn<'a> {
             let mut account = self.state.account;
             match account.reserve(hold) {
                 Reservation::Granted(entry) => match self.allowance(account.committed(), hold) {
+                    Allowance::Enough if !self.is_its_turn(at, ticket, prompt, &state) => return Grant::AwaitsTurn,
                     Allowance::Enough => {
                         self.state.account = account;
                         return self.send_prompt(at, ticket, state, entry);
@@ -81,6 +88,11 @@ impl<'a> Turn<'a> {
         }
         self.refuse(prompt, asked);
         Grant::Gone
+    }
+
+    pub fn leave_queue(&mut self, ticket: u64) {
+        self.state.queue.remove(&ticket);
+        self.state.turns.forget(ticket);
     }
 
     /// Whether the budgets that the run shares allow a hold that brings what is committed to this sum.
@@ -107,7 +119,7 @@ impl<'a> Turn<'a> {
     }
 
     fn send_prompt(&mut self, at: &At<'a>, ticket: u64, state: PromptState, entry: Entry) -> Grant {
-        self.state.queue.remove(&ticket);
+        self.leave_queue(ticket);
         let hold = entry.held;
         let attempt = self.next_attempt(at);
         let sent = self.sent(at, &state, attempt, hold);

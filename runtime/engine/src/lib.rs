@@ -40,10 +40,11 @@ mod step_records;
 mod steps;
 mod transitions;
 mod turn;
+mod turns;
 
 pub use command::{
     Admission, ApprovalRequest, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall, Pull, Recall,
-    ResolvedSource, RunEnd, Timer, TimerId,
+    ResolvedSource, RunEnd, Timer, TimerId, TurnRequest,
 };
 pub use event::{BudgetAnswer, Event, Finish, Row};
 pub use path::{Path, RunId};

@@ -30,7 +30,9 @@ impl<'a> Turn<'a> {
         match &entry.state {
             StepState::Prompt(state) => match state.phase {
                 PromptPhase::Cache => commands.extend(self.cache_lookup(at).map(Command::LookupCache)),
-                PromptPhase::Queued { .. } => {}
+                PromptPhase::Queued { ticket } => {
+                    commands.extend(self.state.turns.awaited(ticket).cloned().map(Command::AwaitTurn));
+                }
                 PromptPhase::InFlight { hold, .. } => {
                     let call = self.sent(at, state, entry.attempt, hold).and_then(|sent| self.model_call(at, state, &sent));
                     commands.extend(call.map(Command::CallModel));

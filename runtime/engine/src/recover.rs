@@ -32,6 +32,7 @@ impl Run {
     pub fn recover(plan: Arc<Plan>, stored: Stored, options: RunOptions, now: Time) -> Result<(Run, Transition), RecoverError> {
         let mut state = read(&plan, stored)?;
         state.shared = options.shared_budgets.then(Default::default);
+        state.turns.gated = options.gated.clone();
         let raised = options.limit_raised;
         let mut run = Run { plan, tools: Tools::new(options), state };
         if run.state.status != RunStatus::Running {
@@ -138,6 +139,7 @@ fn read(plan: &Plan, stored: Stored) -> Result<State, RecoverError> {
         next_ticket: memory.next_ticket,
         instances,
         queue: BTreeMap::new(),
+        turns: Default::default(),
         in_flight: 0,
         shared: None,
         origin: memory.origin,

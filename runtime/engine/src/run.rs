@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub tokens: Option<Arc<dyn TokenCount + Send + Sync>>,
     /// The run may be subject to budgets that it shares with others: it asks before it spends ([`Command::DrawBudget`]).
     pub shared_budgets: bool,
+    /// The models whose calls wait for their turn from the beginning on ([`Event::ModelsGated`]).
+    pub gated: BTreeSet<String>,
     /// Of a new run that takes over from an earlier one: every step asks for its recorded result first ([`Command::Recall`]).
     pub origin: Option<Origin>,
 }
@@ -80,6 +82,7 @@ impl Run {
         let mut state = State::new(&plan, plan_id, id, limit, now);
         state.ending = ending;
         state.shared = options.shared_budgets.then(Default::default);
+        state.turns.gated = options.gated;
         state.origin = options.origin;
         let mut run = Run { plan, tools, state };
         let transition = run.turn(now, |turn| turn.begin(parameters));
@@ -232,6 +235,7 @@ impl State {
             next_ticket: 1,
             instances: BTreeMap::new(),
             queue: BTreeMap::new(),
+            turns: Default::default(),
             in_flight: 0,
             shared: None,
             origin: None,

@@ -1,6 +1,7 @@
 //! What a run remembers: instances and the state of their steps.
 
 use crate::path::{Path, RunId};
+use crate::turns::Turns;
 use crate::write::{Counters, InstanceRow, InstanceStatus, RunRow, RunStatus};
 use crate::{Row, Time};
 use pmflow_ledger::Account;
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub in_flight: u64,
     /// None: no budget of others is asked. Not stored: a recovered run draws again.
     pub shared: Option<SharedBudgets>,
+    /// Not stored either: the host says which models' calls wait.
+    pub turns: Turns,
     pub origin: Option<Origin>,
 }
 

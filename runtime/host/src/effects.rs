@@ -47,7 +47,7 @@ impl<S: Store> Effects<S> {
             Command::Recall(recall) => Some(self.recall(recall).await),
             Command::Gather(gather) => Some(self.gather(gather).await),
             Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) => None,
-            Command::DrawBudget { .. } | Command::RunEnded(_) => None,
+            Command::AwaitTurn(_) | Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }
     }
 

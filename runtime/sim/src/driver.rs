@@ -6,7 +6,7 @@ use crate::world::{ModelAnswer, World};
 use pmflow_engine::stream::Passage;
 use pmflow_engine::{
     BudgetAnswer, Command, Event, ModelCall, Path, Pull, Recall, Row, Run, RunEnd, RunId, RunOptions, StepRow, StepStatus, Time,
-    Transition,
+    Transition, TurnRequest,
 };
 use pmflow_ledger::shared::{self, Chain};
 use pmflow_plan::eval::Context;
@@ -362,6 +362,7 @@ impl Simulation {
                 let (instance, step) = (recall.instance, recall.step);
                 self.schedule(100, Event::Recalled { instance, step, result, generation });
             }
+            Command::AwaitTurn(request) => self.give_turn(request),
             Command::DrawBudget { need, wish } => self.draw(need, wish),
             Command::RunEnded(end) => self.seen.end = Some(end),
             _ => {}
@@ -381,6 +382,14 @@ impl Simulation {
         };
         self.seen.over_hold += u64::from(price > call.hold);
         self.seen.billed = self.seen.billed.checked_add(price).unwrap_or(self.seen.billed);
+    }
+
+    /// Turns come after a while, and are good for half a second.
+    fn give_turn(&mut self, request: TurnRequest) {
+        let TurnRequest { instance, step, model, .. } = request;
+        let after = Time::try_from(self.sent % 7).unwrap_or(0) * 150_000;
+        let until = self.clock.saturating_add(after + 500_000);
+        self.schedule(after, Event::TurnCame { instance, step, model, until });
     }
 
     /// A draw on the budget that the run shares, as a store answers it: from the stored rows, and before anything else.

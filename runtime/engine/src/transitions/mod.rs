@@ -10,6 +10,7 @@ mod hand_over_requested;
 mod items_admitted;
 mod limit_raised;
 mod model_answered;
+mod models_gated;
 mod operation_answered;
 mod pause_requested;
 mod recalled;
@@ -19,6 +20,8 @@ mod rows_read;
 mod set_aside;
 mod source_failed;
 mod timer_fired;
+mod turn_came;
+mod turn_refused;
 
 use crate::turn::{At, Turn};
 use crate::{Event, Path, RunStatus};
@@ -53,6 +56,9 @@ impl<'a> Turn<'a> {
             Event::ResumeRequested => self.on_resume_requested(),
             Event::LimitRaised { limit } => self.on_limit_raised(limit),
             Event::BudgetDrawn { answer } => self.on_budget_drawn(answer),
+            Event::ModelsGated { models } => self.on_models_gated(models),
+            Event::TurnCame { instance, step, model, until } => self.on_turn_came(&instance, &step, &model, until),
+            Event::TurnRefused { instance, step, model, failure } => self.on_turn_refused(&instance, &step, &model, failure),
             Event::Reconciled { call, held, actual, usage } => self.on_reconciled(call, held, actual, usage),
         }
     }

@@ -8,3 +8,4 @@ mod recall;
 mod schedule;
 mod sleep;
 mod table;
+mod turns;

@@ -25,7 +25,9 @@ fn world(made: &Made, seed: u64, troubles: Troubles) -> SeededWorld {
 /// The run at its end, and whether it had to be resumed.
 fn one(made: &Made, seed: u64, troubles: Troubles, faults: Faults, limit: Option<Money>) -> (Simulation, bool) {
     let plan = Arc::new(made.plan.clone());
-    let options = RunOptions { budget_override: limit, ..RunOptions::default() };
+    // Of every third run the calls wait for their turn.
+    let gated = made.plan.models.keys().filter(|_| seed % 3 == 1).cloned().collect();
+    let options = RunOptions { budget_override: limit, gated, ..RunOptions::default() };
     let mut world = world(made, seed, troubles);
     let mut simulation = simulate(&plan, Value::None, options, &mut world, faults, NOW);
     let wrong = check(&simulation, &made.plan, limit);
