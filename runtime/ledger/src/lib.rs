@@ -5,6 +5,7 @@
 //! the hold that was granted for it, can break it, and then it is recorded and nothing more is granted.
 
 mod account;
+pub mod gate;
 pub mod period;
 pub mod shared;
 

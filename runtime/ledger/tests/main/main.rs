@@ -2,4 +2,5 @@
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod account;
+mod gate;
 mod shared;
