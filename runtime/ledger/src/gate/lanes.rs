@@ -2,7 +2,7 @@
 
 use super::{Time, WAITS_US, Want};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A lane in which nobody waited for so long is forgotten.
 const FORGOTTEN_AFTER_US: Time = 60_000_000;
@@ -48,7 +48,6 @@ impl Lanes {
     /// The process waits for these. A lane that nobody waited in begins where the others stand: it has saved nothing up.
     pub fn waiting(&mut self, process: &str, wants: &[Want], now: Time) {
         for lane in self.lanes.values_mut() {
-            lane.heads.remove(process);
             lane.heads.retain(|_, head| head.until > now);
         }
         self.lanes.retain(|_, lane| now.saturating_sub(lane.waited_at) < FORGOTTEN_AFTER_US);
@@ -56,6 +55,7 @@ impl Lanes {
             let standing = lanes.values().filter(|lane| !lane.heads.is_empty()).map(|lane| lane.served).min();
             standing.or_else(|| lanes.values().map(|lane| lane.served).max()).unwrap_or(0)
         };
+        let mut named = BTreeSet::new();
         for want in wants {
             let least = least(&self.lanes);
             let lane = self.lanes.entry(want.lane.clone()).or_default();
@@ -63,8 +63,14 @@ impl Lanes {
                 lane.served = lane.served.max(least);
             }
             lane.waited_at = now;
+            let is_first = named.insert(want.lane.clone());
             let head = Head { model: want.model.clone(), tokens: want.tokens, until: now.saturating_add(WAITS_US) };
-            lane.heads.entry(process.to_owned()).or_insert(head);
+            if is_first {
+                lane.heads.insert(process.to_owned(), head);
+            }
+        }
+        for (_, lane) in self.lanes.iter_mut().filter(|(name, _)| !named.contains(*name)) {
+            lane.heads.remove(process);
         }
     }
 
