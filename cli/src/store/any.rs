@@ -1,13 +1,14 @@
 //! The project's store, whichever it is.
 
 use pmflow_engine::{Gather, RunId, Time};
+use pmflow_ledger::gate::Step;
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
-    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun,
-    OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter, RunSummary,
-    SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger, TriggerChange,
-    UsageRow,
+    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, Gates, HistoryRow, Lease,
+    NewRun, OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter,
+    RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger,
+    TriggerChange, UsageRow,
 };
 use pmflow_store_postgres::PostgresStore;
 use pmflow_store_sqlite::SqliteStore;
@@ -93,4 +94,6 @@ passed_on! {
     usage(run: &RunId, after: u64, rows_max: u32) -> Stored<Vec<UsageRow>>;
     approvals(run: Option<&RunId>) -> Stored<Vec<Approval>>;
     history(flow: &str) -> Stored<Vec<HistoryRow>>;
+    step_gate(name: &str, step: Step) -> Stored<Stepped>;
+    gates(names: &[String]) -> Stored<Gates>;
 }

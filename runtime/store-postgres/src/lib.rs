@@ -12,6 +12,7 @@ mod columns;
 mod deliveries;
 mod details;
 mod faults;
+mod gates;
 mod leases;
 mod news;
 mod open;
@@ -34,14 +35,15 @@ use leases::Leases;
 use news::News;
 use patience::Patience;
 use pmflow_engine::{Gather, GatherOf, RunId, Time};
+use pmflow_ledger::gate::Step;
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
-    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun,
-    OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter, RunSummary,
-    SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger, TriggerChange,
-    UsageRow,
+    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, Gates, HistoryRow, Lease,
+    NewRun, OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter,
+    RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger,
+    TriggerChange, UsageRow,
 };
 use sqlx::{PgPool, query_file, query_file_scalar};
 use std::time::Duration;
@@ -175,6 +177,14 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
+    async fn step_gate(&self, name: &str, step: Step) -> Result<Stepped, StoreError> {
+        self.patiently(|| gates::step(&self.pool, &self.place, name, &step)).await
+    }
+
+    async fn gates(&self, names: &[String]) -> Result<Gates, StoreError> {
+        gates::read(&self.pool, &self.place, names).await
+    }
+
     async fn clock(&self) -> Result<Time, StoreError> {
         self.patiently(|| async { self.writing(&mut *self.acquired().await?).now().await }).await
     }

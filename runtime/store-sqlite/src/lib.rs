@@ -20,14 +20,15 @@ pub use open::SqliteOptions;
 
 use faults::Place;
 use pmflow_engine::{Gather, GatherOf, RunId, Time};
+use pmflow_ledger::gate::Step;
 use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
-    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, HistoryRow, Lease, NewRun,
-    OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RequestId, RunCommit, RunCursor, RunFilter,
-    RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger,
-    TriggerChange, UsageRow,
+    CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, Gates, HistoryRow, Lease,
+    LocalGates, NewRun, OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RequestId, RunCommit,
+    RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
+    StoredStep, Trigger, TriggerChange, UsageRow,
 };
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, query_file, query_file_scalar};
@@ -42,6 +43,7 @@ pub struct SqliteStore {
     writer: WriterHandle,
     readers: SqlitePool,
     place: Place,
+    gates: LocalGates,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -61,7 +63,7 @@ impl SqliteStore {
             .max_connections(options.readers_max.max(1))
             .acquire_timeout(options.busy_timeout)
             .connect_lazy_with(options.reader());
-        Ok(SqliteStore { writer: WriterHandle::start(options, connection), readers, place })
+        Ok(SqliteStore { writer: WriterHandle::start(options, connection), readers, place, gates: LocalGates::default() })
     }
 
     /// The file, as messages name it.
@@ -95,6 +97,14 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
+    async fn step_gate(&self, name: &str, step: Step) -> Result<Stepped, StoreError> {
+        Ok(self.gates.step(name, &step, self.clock().await?))
+    }
+
+    async fn gates(&self, names: &[String]) -> Result<Gates, StoreError> {
+        Ok(self.gates.read(names, self.clock().await?))
+    }
+
     async fn clock(&self) -> Result<Time, StoreError> {
         let now = query_file_scalar!("queries/budget_now.sql").fetch_one(&self.readers).await;
         now.map_err(|error| self.place.error(error))

@@ -7,6 +7,7 @@ pub mod budget;
 mod commit;
 pub mod conformance;
 mod error;
+mod gate;
 mod lease;
 mod memory;
 mod reading;
@@ -20,6 +21,7 @@ pub use budget::{
 };
 pub use commit::{Committed, Conflict, Created, NewRun, RunCommit, StoredPlan};
 pub use error::{Remedy, StoreError};
+pub use gate::{Gates, LocalGates, Stepped};
 pub use lease::{Claim, Claimed, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
 pub use memory::MemoryStore;
 pub use reading::{
@@ -30,6 +32,7 @@ pub use request::{Answer, Ask, Request, RequestId};
 pub use trigger::{Batch, Deployed, Deployment, Recorded, Recording, Trigger, TriggerChange, TriggerKind, TriggerState};
 
 use pmflow_engine::{Gather, RunId, Time};
+use pmflow_ledger::gate::Step;
 use pmflow_plan::{Money, PlanId, Value};
 use std::future::Future;
 use std::time::Duration;
@@ -228,4 +231,11 @@ pub trait Store: Send + Sync + 'static {
         until: Time,
         simulated: bool,
     ) -> impl Future<Output = Result<Vec<SpendingRow>, StoreError>> + Send;
+
+    /// Steps the gate of this name for all processes that share the store. What a gate knows may be lost when a server
+    /// fails: then it is learnt again.
+    fn step_gate(&self, name: &str, step: Step) -> impl Future<Output = Result<Stepped, StoreError>> + Send;
+
+    /// Gates as they stand. Cheap enough to be asked several times a second.
+    fn gates(&self, names: &[String]) -> impl Future<Output = Result<Gates, StoreError>> + Send;
 }

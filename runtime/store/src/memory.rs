@@ -11,13 +11,15 @@ use crate::request::{Answer, Ask, Request, RequestId};
 use crate::trigger::{Deployed, Deployment, Recorded, Recording, Trigger, TriggerChange};
 use crate::{
     AlertDelivery, Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Committed,
-    Created, Draw, Drawn, FailedItem, HistoryRow, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor, RunFilter,
-    RunSummary, SpendingRow, StepCursor, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, UsageRow,
+    Created, Draw, Drawn, FailedItem, Gates, HistoryRow, LocalGates, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor,
+    RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep,
+    UsageRow,
 };
 use pmflow_engine::{
     ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, RunStatus, StepRow,
     StepStatus, Stored, Time,
 };
+use pmflow_ledger::gate::Step;
 use pmflow_plan::{Money, PlanId, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +29,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
+    gates: LocalGates,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +152,14 @@ fn no_such_run(run: &RunId) -> StoreError {
 }
 
 impl Store for MemoryStore {
+    async fn step_gate(&self, name: &str, step: Step) -> Result<Stepped, StoreError> {
+        Ok(self.gates.step(name, &step, self.tables().now))
+    }
+
+    async fn gates(&self, names: &[String]) -> Result<Gates, StoreError> {
+        Ok(self.gates.read(names, self.tables().now))
+    }
+
     async fn clock(&self) -> Result<Time, StoreError> {
         Ok(self.tables().now)
     }

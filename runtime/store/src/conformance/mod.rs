@@ -5,6 +5,7 @@
 //! ```
 
 pub mod budgets;
+pub mod gates;
 pub mod instances;
 pub mod leases;
 pub mod reading;
@@ -97,6 +98,8 @@ macro_rules! conformance_tests {
             triggers::deliveries_are_known_again_and_counted,
             triggers::deaths_in_a_row_are_counted,
             triggers::an_alert_reaches_each_destination,
+            gates::turns_are_given_once_however_many_ask,
+            gates::what_one_process_hears_all_know,
         }
     };
     (@each $harness:expr; $($module:ident :: $case:ident),* $(,)?) => {
