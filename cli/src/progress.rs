@@ -84,6 +84,9 @@ fn line(progress: &Progress, expected: Option<u64>, elapsed: Duration) -> String
     if ended > 0 && seconds > 1.0 {
         parts.push(format!("{:.1}/s", ended as f64 / seconds));
     }
+    if progress.in_batches > 0 {
+        parts.push(format!("{} answers awaited from batches", count(progress.in_batches)));
+    }
     if progress.approvals_open > 0 {
         parts.push(format!("{} waiting for a decision", progress.approvals_open));
     }
@@ -104,7 +107,7 @@ mod tests {
 
     fn progress(counters: Counters) -> Progress {
         let account = Account::new(Money::parse("2"));
-        Progress { status: RunStatus::Running, counters, account, approvals_open: 0 }
+        Progress { status: RunStatus::Running, counters, account, in_batches: 0, approvals_open: 0 }
     }
 
     #[test]
@@ -122,6 +125,13 @@ mod tests {
         let counters = Counters { items_started: 120, items_done: 100, ..Counters::default() };
         let text = line(&progress(counters), Some(50), Duration::from_secs(10));
         assert_eq!(text, "100 of 120 items done | 0 tokens | $0.00 of $2.00 | 10.0/s | 10.0 s");
+    }
+
+    #[test]
+    fn what_a_provider_has_in_a_batch_is_counted() {
+        let batched = Progress { in_batches: 2_000, ..progress(Counters::default()) };
+        let text = line(&batched, None, Duration::from_secs(10));
+        assert_eq!(text, "0 tokens | $0.00 of $2.00 | 2,000 answers awaited from batches | 10.0 s");
     }
 
     #[test]

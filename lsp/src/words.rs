@@ -57,11 +57,7 @@ pub const PROMPT_SETTINGS: &[Word] = &[
     word("repair", "repair: ${1:1}", "How often an answer that does not fit its type is asked for again."),
     word("system", "system: \"\"\"\n  $1\n\"\"\"", "What the model obeys; only trusted text."),
     word("user", "user: \"\"\"\n  $1\n\"\"\"", "What the model is asked; untrusted text is fenced as data."),
-    word(
-        "mode",
-        "mode: ${1|batch,direct|}",
-        "`direct` or `batch`. Both are sent one by one at the ordinary price: batches of providers are not used yet.",
-    ),
+    word("mode", "mode: ${1|batch,direct|}", "`batch`: about half the price, and answers within a day. `direct`: at once."),
     word("example", "example {\n  user: \"$1\"\n  assistant: \"$2\"\n}", "A question and the answer that is wanted."),
 ];
 

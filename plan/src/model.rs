@@ -65,9 +65,17 @@ pub struct Price {
     /// Announced changes: from that date on the new rates hold. In the order of dates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<PriceChange>,
-    /// Batch rates, where the provider has them.
+    /// Of requests that are sent in a provider's batch; none where they cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch: Option<Rates>,
+    pub batch: Option<BatchPrice>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchPrice {
+    pub base: Rates,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +133,7 @@ pub struct Prompt {
     pub cache_ms: Option<u64>,
     /// How often an answer that does not fit is asked for again.
     pub repair: u32,
+    /// Requests to models with a [`Price::batch`] wait for each other and are sent together; others are sent at once.
     pub batch: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Expr>,
@@ -246,7 +255,8 @@ impl Model {
         };
         let output_tokens_max = output_tokens_max.checked_add(slack)?;
         let mut dearest = Money::ZERO;
-        for rates in self.price.reachable(input_tokens_max) {
+        let batched = self.price.reachable_in_batch(input_tokens_max);
+        for rates in self.price.reachable(input_tokens_max).into_iter().chain(batched) {
             let input = i128::from(rates.input.max(rates.cache_write).max(rates.cache_read));
             let cost = input
                 .checked_mul(i128::from(input_tokens_max))?
@@ -258,19 +268,27 @@ impl Model {
 
     /// What a call cost, priced at `day` (days since 1970-01-01). Missing counts are charged as the bound given.
     pub fn price_usage(&self, usage: &Usage, day: i32, input_tokens_max: u64, output_tokens_max: u64) -> Option<Money> {
-        let read = usage.cache_read_tokens.unwrap_or(0);
-        let write = usage.cache_write_tokens.unwrap_or(0);
-        let input = usage.input_tokens.unwrap_or(input_tokens_max);
-        let output = usage.output_tokens.unwrap_or(output_tokens_max);
-        let total = input.checked_add(read)?.checked_add(write)?;
-        let rates = self.price.at(day, total);
-        let mut pico: i128 = 0;
-        for (tokens, rate) in [(input, rates.input), (read, rates.cache_read), (write, rates.cache_write), (output, rates.output)]
-        {
-            pico = pico.checked_add(i128::from(tokens).checked_mul(i128::from(rate))?)?;
-        }
-        Some(Money::from_pico(pico))
+        price(usage, input_tokens_max, output_tokens_max, |input| self.price.at(day, input))
     }
+
+    /// As [`Model::price_usage`], of a call that was answered in a provider's batch.
+    pub fn price_batched_usage(&self, usage: &Usage, day: i32, input_tokens_max: u64, output_tokens_max: u64) -> Option<Money> {
+        price(usage, input_tokens_max, output_tokens_max, |input| self.price.batched_at(day, input))
+    }
+}
+
+fn price(usage: &Usage, input_tokens_max: u64, output_tokens_max: u64, rates: impl Fn(u64) -> Rates) -> Option<Money> {
+    let read = usage.cache_read_tokens.unwrap_or(0);
+    let write = usage.cache_write_tokens.unwrap_or(0);
+    let input = usage.input_tokens.unwrap_or(input_tokens_max);
+    let output = usage.output_tokens.unwrap_or(output_tokens_max);
+    let total = input.checked_add(read)?.checked_add(write)?;
+    let rates = rates(total);
+    let mut pico: i128 = 0;
+    for (tokens, rate) in [(input, rates.input), (read, rates.cache_read), (write, rates.cache_write), (output, rates.output)] {
+        pico = pico.checked_add(i128::from(tokens).checked_mul(i128::from(rate))?)?;
+    }
+    Some(Money::from_pico(pico))
 }
 
 impl Price {
@@ -283,6 +301,16 @@ impl Price {
         all
     }
 
+    /// The same for a request that is sent in a batch; none where batches have no price of their own.
+    pub fn reachable_in_batch(&self, input_tokens_max: u64) -> Vec<Rates> {
+        let reached = |tier: &&Tier| input_tokens_max > tier.above_input_tokens;
+        let of = |batch: &BatchPrice| -> Vec<Rates> {
+            let tiers = batch.tiers.iter().filter(reached).map(|tier| tier.rates);
+            std::iter::once(batch.base).chain(tiers).collect()
+        };
+        self.batch.as_ref().map(of).unwrap_or_default()
+    }
+
     /// The rates of a request with so many input tokens, cached ones included, on a day.
     pub fn at(&self, day: i32, input_tokens: u64) -> Rates {
         let change = self.changes.iter().rev().find(|change| change.from_day <= day);
@@ -290,7 +318,22 @@ impl Price {
             Some(change) => (change.rates, &change.tiers),
             None => (self.base, &self.tiers),
         };
-        let tier = tiers.iter().filter(|tier| input_tokens > tier.above_input_tokens).max_by_key(|tier| tier.above_input_tokens);
-        tier.map_or(base, |tier| tier.rates)
+        in_tier(base, tiers, input_tokens)
     }
+
+    /// The rates of a request that was answered in a batch: the ordinary ones where batches have none of their own, and from
+    /// an announced change on, for what batches cost then nobody has said.
+    pub fn batched_at(&self, day: i32, input_tokens: u64) -> Rates {
+        match &self.batch {
+            Some(batch) if self.changes.iter().all(|change| change.from_day > day) => {
+                in_tier(batch.base, &batch.tiers, input_tokens)
+            }
+            _ => self.at(day, input_tokens),
+        }
+    }
+}
+
+fn in_tier(base: Rates, tiers: &[Tier], input_tokens: u64) -> Rates {
+    let tier = tiers.iter().filter(|tier| input_tokens > tier.above_input_tokens).max_by_key(|tier| tier.above_input_tokens);
+    tier.map_or(base, |tier| tier.rates)
 }

@@ -10,7 +10,7 @@ use pmflow_compiler::cost::render;
 use pmflow_engine::{RunEnd, RunId, RunStatus, StepStatus};
 use pmflow_host::budgets::is_shared;
 use pmflow_host::{Approvals, Fault, Host, HostError, Live, Setup, Wish};
-use pmflow_plan::{FailureClass, Money};
+use pmflow_plan::{FailureClass, Money, Plan};
 use pmflow_store::{StepCursor, Store as _};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -220,11 +220,10 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
         terminal.note(&format!("  {at_most}"));
         return Ok(None);
     }
-    let batched: Vec<&str> =
-        priced.plan.prompts.values().filter(|prompt| prompt.batch).map(|prompt| prompt.name.as_str()).collect();
+    let batched: Vec<&str> = batched(&priced.plan).collect();
     if !batched.is_empty() {
         terminal.note(&format!(
-            "`mode: batch` of {}: providers' batches are not used yet; each request is sent at once, at the ordinary price",
+            "answers of {} come from the provider's batches, within a day as a rule: Ctrl-C suspends the run meanwhile, and nothing is lost",
             batched.join(", ")
         ));
     }
@@ -236,6 +235,13 @@ fn preview(priced: &Priced, setup: &Setup, arguments: &Arguments, terminal: &Ter
         return Ok(None);
     }
     Ok(Some(Code::Fine))
+}
+
+/// Prompts whose requests are sent in batches.
+fn batched(plan: &Plan) -> impl Iterator<Item = &str> {
+    let has_batches = |id: &String| plan.models.get(id).is_some_and(|model| model.price.batch.is_some());
+    let prompts = plan.prompts.values().filter(move |prompt| prompt.batch && prompt.chain.iter().any(has_batches));
+    prompts.map(|prompt| prompt.name.as_str())
 }
 
 /// Asks before real money is spent, where somebody is there to be asked.

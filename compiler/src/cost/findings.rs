@@ -34,6 +34,7 @@ pub(super) fn findings(plan: &Plan, estimate: &Estimate) -> Vec<Finding> {
         if let Some(prompt) = plan.prompts.get(&row.prompt) {
             constant_part(prompt, row, &mut found);
             shortest_answer(prompt, row, &mut found);
+            batches(prompt, plan, &mut found);
             for model in prompt.chain.iter().filter_map(|id| plan.models.get(id)) {
                 window(prompt, model, &mut found);
             }
@@ -86,6 +87,19 @@ fn window(prompt: &Prompt, model: &Model, found: &mut Vec<Finding>) {
         message,
         "lower the bound, or leave the model out of the chain",
     ));
+}
+
+/// `mode: batch` where no model of the chain has batches.
+fn batches(prompt: &Prompt, plan: &Plan, found: &mut Vec<Finding>) {
+    let models = || prompt.chain.iter().filter_map(|id| plan.models.get(id));
+    if !prompt.batch || models().any(|model| model.price.batch.is_some()) {
+        return;
+    }
+    let names: Vec<String> = models().map(|model| format!("`{}`", model.id)).collect();
+    let message = format!("`mode: batch` of `{}` changes nothing: no batches are known of {}", prompt.name, names.join(", "));
+    let help = "its requests are sent at once, at the ordinary price; leave the setting out, or choose a model that `pmflow models show` \
+                gives a batch price for (of OpenAI, Anthropic or Groq)";
+    found.push(Finding::new("W0717", format!("prompt:{}", prompt.name), message, help));
 }
 
 /// A token of the encodings in use stands for at most 128 bytes, so fewer tokens than this cannot hold any valid answer.

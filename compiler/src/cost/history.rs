@@ -154,7 +154,11 @@ impl History {
 impl CallSum {
     fn add(&mut self, attempt: &AttemptSeen, plan: &Plan, day: i32) {
         let model = attempt.model.as_ref().and_then(|id| plan.models.get(id));
-        let today = model.zip(attempt.usage).and_then(|(model, usage)| model.price_usage(&usage, day, 0, 0));
+        let batched = attempt.prompt.as_ref().and_then(|name| plan.prompts.get(name)).is_some_and(|prompt| prompt.batch);
+        let today = model.zip(attempt.usage).and_then(|(model, usage)| match batched {
+            true => model.price_batched_usage(&usage, day, 0, 0),
+            false => model.price_usage(&usage, day, 0, 0),
+        });
         let cost = today.or(attempt.cost).unwrap_or(Money::ZERO);
         self.cost = self.cost.checked_add(cost).unwrap_or(self.cost);
         if let Some(usage) = attempt.usage {

@@ -167,11 +167,11 @@ fn output_tokens(prompt: &Prompt, answer: &AnswerSize) -> Count {
 
 fn one_try(prompt: &Prompt, plan: &Plan, input: Count, output: Count) -> Cost {
     let expected = prompt.chain.first().and_then(|id| plan.models.get(id)).and_then(|model| {
-        // Also with `mode: batch`: the runtime sends each request at once.
-        let rates = model.price.base;
+        let batch = model.price.batch.as_ref().filter(|_| prompt.batch).map(|batch| batch.base);
+        let rates = batch.unwrap_or(model.price.base);
         amount(rates.input, input.expected_milli? / 1000, rates.output, output.expected_milli? / 1000)
     });
-    let floors = prompt.chain.iter().filter_map(|id| plan.models.get(id)).filter_map(|model| floor(model, input, output));
+    let floors = prompt.chain.iter().filter_map(|id| plan.models.get(id)).filter_map(|model| floor(prompt, model, input, output));
     let cached = prompt.cache_ms.is_some();
     Cost {
         floor: if cached { Money::ZERO } else { floors.min().unwrap_or(Money::ZERO) },
@@ -181,14 +181,11 @@ fn one_try(prompt: &Prompt, plan: &Plan, input: Count, output: Count) -> Cost {
     .ordered()
 }
 
-fn floor(model: &Model, input: Count, output: Count) -> Option<Money> {
+fn floor(prompt: &Prompt, model: &Model, input: Count, output: Count) -> Option<Money> {
     let cheapest = |rates: &Rates| rates.input.min(rates.cache_read).min(rates.cache_write);
-    model
-        .price
-        .reachable(0)
-        .into_iter()
-        .filter_map(|rates| amount(cheapest(&rates), input.least, rates.output, output.least))
-        .min()
+    let batched = if prompt.batch { model.price.reachable_in_batch(0) } else { Vec::new() };
+    let all = model.price.reachable(0).into_iter().chain(batched);
+    all.filter_map(|rates| amount(cheapest(&rates), input.least, rates.output, output.least)).min()
 }
 
 fn ceiling(prompt: &Prompt, plan: &Plan) -> Figure {

@@ -38,6 +38,7 @@ pub fn recommendations(plan: &Plan, before: &Estimate, catalog: &Catalog, today:
         let Some(prompt) = plan.prompts.get(&row.prompt) else { continue };
         all.extend(cheaper_model(plan, before, row, prompt, catalog, today));
         all.extend(smaller_cap(plan, before, row, prompt));
+        all.extend(batch(plan, before, row, prompt));
         all.extend(cacheable_prefix(plan, before, row, prompt));
     }
     all.extend(tighter_sources(plan, before));
@@ -148,6 +149,16 @@ fn smaller_cap(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt
     let after = with_prompt(plan, before, &row.prompt, |prompt| prompt.output_tokens_max = enough)?;
     let what = format!("`max_output: {enough} tokens` in `{}`", row.prompt);
     Recommendation::between(&path(row), what, "No answer of its type is longer, so nothing is cut off.", before, &after)
+}
+
+fn batch(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt) -> Option<Recommendation> {
+    let model = plan.models.get(prompt.chain.first()?)?;
+    if prompt.batch || model.price.batch.is_none() {
+        return None;
+    }
+    let after = with_prompt(plan, before, &row.prompt, |prompt| prompt.batch = true)?;
+    let what = format!("`mode: batch` in `{}`", row.prompt);
+    Recommendation::between(&path(row), what, "Answers may take up to a day.", before, &after)
 }
 
 fn cacheable_prefix(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt) -> Option<Recommendation> {

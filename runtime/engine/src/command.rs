@@ -17,6 +17,14 @@ pub enum Command {
     /// A call of a model whose calls wait ([`crate::Event::ModelsGated`]): nothing is held or sent for it yet, and nothing is
     /// stored. Answered by `TurnCame` or `TurnRefused`.
     AwaitTurn(TurnRequest),
+    /// Calls of one model, to be handed to its provider together. Each is answered by a `BatchSubmitted` that names it, or, where
+    /// there are no batches after all, as if it had been a `CallModel`. Money is held for all of them already.
+    SubmitBatch(Vec<ModelCall>),
+    /// Answers of a batch that a provider took. Each call is answered by `ModelAnswered` or `CallFailed`.
+    CollectBatch(ProviderBatch),
+    /// The answers of this batch are not wanted any more, as far as they are not there yet. Wants no answer of its own:
+    /// `CollectBatch` stands.
+    CancelBatch(ProviderBatch),
     /// Answered by `CacheHit` or `CacheMiss`.
     LookupCache(CacheLookup),
     /// Answered by `OperationAnswered` or `CallFailed`.
@@ -58,6 +66,7 @@ impl Command {
             Command::StartTimer(timer) => Some(&timer.id.instance),
             Command::Recall(recall) => Some(&recall.instance),
             Command::AwaitApproval(request) => Some(&request.instance),
+            Command::SubmitBatch(_) | Command::CollectBatch(_) | Command::CancelBatch(_) => None,
             Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }
     }
@@ -119,6 +128,29 @@ pub struct TurnRequest {
     pub tokens_max: u64,
     /// A refused call goes to another model of its chain.
     pub has_alternative: bool,
+}
+
+/// Calls that a provider has as one batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderBatch {
+    /// As the provider named it.
+    pub name: Arc<str>,
+    /// In [`pmflow_plan::Plan::models`].
+    pub model: String,
+    /// Those whose answers are awaited.
+    pub calls: Vec<BatchedCall>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchedCall {
+    pub call: CallId,
+    /// In [`pmflow_plan::Plan::prompts`].
+    pub prompt: String,
+    /// By which the provider tells the calls of a batch apart.
+    pub idempotency_key: String,
+    pub output_tokens_max: u64,
+    /// Then it has taken too long.
+    pub until: Time,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -117,7 +117,10 @@ impl<'a> Turn<'a> {
         input: Option<Value>,
     ) -> Option<Instance> {
         self.close_approvals(path);
+        self.leave_collected(path);
         let ended = self.state.instances.remove(path);
+        let moving = ended.iter().flat_map(|ended| ended.memory.steps.values()).filter(|entry| entry.state.is_moving());
+        self.state.moving = self.state.moving.saturating_sub(moving.count() as u64);
         self.state.queue.retain(|_, (instance, _)| instance != path);
         self.state.turns.keep_only(&self.state.queue);
         self.forget(path);

@@ -6,6 +6,7 @@ use crate::{Path, Time};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{Money, Usage, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -18,6 +19,17 @@ pub enum Event {
         /// The name that the provider reported.
         model: String,
     },
+    /// A provider took these calls, as one batch of this name. Each is answered by `ModelAnswered` or `CallFailed` later.
+    BatchSubmitted {
+        calls: Vec<CallId>,
+        batch: Arc<str>,
+    },
+    /// Where these calls were to be sent there are no batches, or none of the name that they were given: nothing was billed.
+    BatchRefused {
+        calls: Vec<CallId>,
+    },
+    /// Several things in one: the answers of a batch.
+    Together(Vec<Event>),
     /// A model or an operation did not answer. `failure.billing` decides what becomes of the hold.
     CallFailed {
         call: CallId,

@@ -27,6 +27,13 @@ pub(crate) fn process_died() -> Failure {
     )
 }
 
+pub(crate) fn batch_given_up() -> Failure {
+    Failure::unknown(
+        FailureClass::UnknownOutcome,
+        "the run was cancelled while a provider had this call in a batch, so nobody knows whether it was answered",
+    )
+}
+
 pub(crate) fn timed_out(what: &str, milliseconds: u64) -> Failure {
     Failure::not_sent(FailureClass::Timeout, format!("{what} did not end within its timeout of {}", duration(milliseconds)))
 }

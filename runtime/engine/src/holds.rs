@@ -27,6 +27,8 @@ enum Grant {
     Waiting,
     /// The host tells when its turn comes; others need not wait for that.
     AwaitsTurn,
+    /// Its item has no place in its loop.
+    Asleep,
     /// It left the queue, or the run ends.
     Gone,
 }
@@ -35,6 +37,7 @@ impl<'a> Turn<'a> {
     /// Sends what waits for its hold, in order, while it fits. True when anything changed.
     pub fn grant_queued(&mut self) -> bool {
         let mut changed = false;
+        self.is_short = false;
         let tickets: Vec<u64> = self.state.queue.keys().copied().collect();
         for ticket in tickets {
             if self.state.turns.awaited(ticket).is_some() {
@@ -45,7 +48,11 @@ impl<'a> Turn<'a> {
                 continue;
             }
             match self.locate(&instance, &local).map(|at| self.grant(&at, ticket)) {
-                Some(Grant::Waiting) => break,
+                Some(Grant::Waiting) => {
+                    self.is_short = true;
+                    break;
+                }
+                Some(Grant::Asleep) => {}
                 Some(Grant::Sent | Grant::Gone) => changed = true,
                 Some(Grant::AwaitsTurn) => {}
                 None => {
@@ -70,14 +77,19 @@ impl<'a> Turn<'a> {
         for position in state.model..u32::try_from(prompt.chain.len()).unwrap_or(u32::MAX) {
             let state = at_model(&state, position);
             let Some(hold) = self.hold_of(prompt, &state) else { continue };
+            let batched = self.is_batched(prompt, &state);
+            // An item that gave its place back to wait for a batch needs one for a call of its own.
+            if !batched && !self.rouse(&at.instance) {
+                return Grant::Asleep;
+            }
             asked = asked.or(Some(hold));
             let mut account = self.state.account;
             match account.reserve(hold) {
                 Reservation::Granted(entry) => match self.allowance(account.committed(), hold) {
-                    Allowance::Enough if !self.is_its_turn(at, ticket, prompt, &state) => return Grant::AwaitsTurn,
+                    Allowance::Enough if !batched && !self.is_its_turn(at, ticket, prompt, &state) => return Grant::AwaitsTurn,
                     Allowance::Enough => {
                         self.state.account = account;
-                        return self.send_prompt(at, ticket, state, entry);
+                        return self.send_prompt(at, ticket, state, entry, batched);
                     }
                     Allowance::Asked => return Grant::Waiting,
                     Allowance::Refused => {}
@@ -118,14 +130,18 @@ impl<'a> Turn<'a> {
         prompt.request_ceiling(model, prompts::repairs_before(state.invalid.as_ref()))
     }
 
-    fn send_prompt(&mut self, at: &At<'a>, ticket: u64, state: PromptState, entry: Entry) -> Grant {
+    fn send_prompt(&mut self, at: &At<'a>, ticket: u64, state: PromptState, entry: Entry, batched: bool) -> Grant {
         self.leave_queue(ticket);
         let hold = entry.held;
         let attempt = self.next_attempt(at);
         let sent = self.sent(at, &state, attempt, hold);
+        if let (true, Ok(sent)) = (batched, &sent) {
+            self.collect(at, state, sent, entry);
+            return Grant::Sent;
+        }
         match sent.and_then(|sent| Ok((self.model_call(at, &state, &sent)?, sent))) {
             Ok((call, sent)) => {
-                let phase = PromptPhase::InFlight { hold, sent_at: self.now };
+                let phase = PromptPhase::InFlight { hold, sent_at: self.now, batch: None };
                 self.enter(at, StepState::Prompt(PromptState { phase, ..state }));
                 self.state.counters.model_calls += 1;
                 self.write_ledger(entry, Some(&sent), None);
@@ -191,7 +207,7 @@ impl<'a> Turn<'a> {
         charged
     }
 
-    fn write_ledger(&mut self, entry: Entry, call: Option<&Sent>, usage: Option<Usage>) {
+    pub fn write_ledger(&mut self, entry: Entry, call: Option<&Sent>, usage: Option<Usage>) {
         self.touch_run();
         self.writes.push(Write::Ledger(LedgerRow {
             entry,
@@ -231,7 +247,7 @@ fn at_model(state: &PromptState, position: u32) -> PromptState {
     if position == state.model {
         return state.clone();
     }
-    PromptState { model: position, tried: 0, repaired: 0, put_off: 0, phase: state.phase.clone(), invalid: None }
+    PromptState { model: position, tried: 0, repaired: 0, put_off: 0, direct: false, phase: state.phase.clone(), invalid: None }
 }
 
 fn priced(model: &Model, call: &Sent, usage: &Usage, now: crate::Time) -> Option<Money> {
@@ -243,5 +259,9 @@ fn priced(model: &Model, call: &Sent, usage: &Usage, now: crate::Time) -> Option
         CapFidelity::Soft { slack_tokens } => slack_tokens,
         CapFidelity::Hard | CapFidelity::None => 0,
     };
-    model.price_usage(usage, day, input_bound, call.output_tokens_max.saturating_add(slack))
+    let output_bound = call.output_tokens_max.saturating_add(slack);
+    match call.batched {
+        true => model.price_batched_usage(usage, day, input_bound, output_bound),
+        false => model.price_usage(usage, day, input_bound, output_bound),
+    }
 }

@@ -28,6 +28,7 @@ pub mod schedule;
 pub mod stream;
 pub mod write;
 
+mod batches;
 mod endings;
 mod expressions;
 mod failures;
@@ -43,8 +44,8 @@ mod turn;
 mod turns;
 
 pub use command::{
-    Admission, ApprovalRequest, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall, Pull, Recall,
-    ResolvedSource, RunEnd, Timer, TimerId, TurnRequest,
+    Admission, ApprovalRequest, BatchedCall, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall,
+    ProviderBatch, Pull, Recall, ResolvedSource, RunEnd, Timer, TimerId, TurnRequest,
 };
 pub use event::{BudgetAnswer, Event, Finish, Row};
 pub use path::{Path, RunId};

@@ -22,6 +22,10 @@ impl<'a> Turn<'a> {
                 }
             }
         }
+        if calls {
+            commands.extend(self.owed_submissions());
+            commands.extend(self.owed_collections());
+        }
         commands
     }
 
@@ -33,7 +37,8 @@ impl<'a> Turn<'a> {
                 PromptPhase::Queued { ticket } => {
                     commands.extend(self.state.turns.awaited(ticket).cloned().map(Command::AwaitTurn));
                 }
-                PromptPhase::InFlight { hold, .. } => {
+                PromptPhase::InFlight { batch: Some(_), .. } => {}
+                PromptPhase::InFlight { hold, batch: None, .. } => {
                     let call = self.sent(at, state, entry.attempt, hold).and_then(|sent| self.model_call(at, state, &sent));
                     commands.extend(call.map(Command::CallModel));
                 }

@@ -2,7 +2,7 @@
 
 use crate::failures;
 use crate::run::{Run, RunOptions, Tools};
-use crate::state::{Ending, Instance, Memory, Parent, PromptPhase, RunMemory, STATE_FORMAT, State, StepState};
+use crate::state::{Batched, Ending, Instance, Memory, Parent, PromptPhase, RunMemory, STATE_FORMAT, State, StepState};
 use crate::step_records::Detail;
 use crate::turn::{At, Turn};
 use crate::write::{InstanceRow, InstanceStatus, RunStatus, StepStatus, Stored};
@@ -61,6 +61,9 @@ impl<'a> Turn<'a> {
         }
         let owed = self.owed(true);
         self.commands.extend(owed);
+        if self.ends_for_good() {
+            self.cancel_batches();
+        }
         self.wake_all();
     }
 
@@ -87,12 +90,17 @@ impl<'a> Turn<'a> {
     }
 
     /// Nobody knows whether the call was sent: it stays charged, and is sent again under a new hold. It uses up no try,
-    /// for the author's bounds are about the world's failures and not about ours.
+    /// for the author's bounds are about the world's failures and not about ours. What waits for others was surely not sent,
+    /// and what a provider has in a batch is answered there.
     fn lose_call(&mut self, at: &At<'a>) {
         let Some(entry) = self.entry(at) else { return };
         let StepState::Prompt(state) = &entry.state else { return };
-        let PromptPhase::InFlight { hold, sent_at } = state.phase else { return };
-        let Ok(sent) = self.sent(at, state, entry.attempt, hold) else { return };
+        let PromptPhase::InFlight { hold, sent_at, batch } = &state.phase else { return };
+        if matches!(batch, Some(Batched::Collecting | Batched::Submitted(_))) {
+            return;
+        }
+        let sent_at = *sent_at;
+        let Ok(sent) = self.sent(at, state, entry.attempt, *hold) else { return };
         let cost = self.drop_call(&sent, Billing::Unknown);
         let failure = Some(failures::process_died());
         let detail =
@@ -141,6 +149,9 @@ fn read(plan: &Plan, stored: Stored) -> Result<State, RecoverError> {
         queue: BTreeMap::new(),
         turns: Default::default(),
         in_flight: 0,
+        submitted: 0,
+        moving: 0,
+        collecting: BTreeSet::new(),
         shared: None,
         origin: memory.origin,
     };
@@ -220,6 +231,11 @@ fn rebuild(state: &mut State) {
     for instance in state.instances.values() {
         for (local, entry) in &instance.memory.steps {
             state.in_flight += u64::from(entry.state.in_flight());
+            state.submitted += u64::from(entry.state.is_submitted());
+            state.moving += u64::from(entry.state.is_moving());
+            if entry.state.batch() == Some(&Batched::Collecting) {
+                state.collecting.insert((instance.path.clone(), local.clone()));
+            }
             if let StepState::Prompt(prompt) = &entry.state
                 && let PromptPhase::Queued { ticket } = prompt.phase
             {

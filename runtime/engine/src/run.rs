@@ -124,6 +124,11 @@ impl Run {
         &self.state.account
     }
 
+    /// Calls that providers have in batches.
+    pub fn in_batches(&self) -> u64 {
+        self.state.submitted
+    }
+
     pub fn counters(&self) -> &Counters {
         &self.state.counters
     }
@@ -237,6 +242,9 @@ impl State {
             queue: BTreeMap::new(),
             turns: Default::default(),
             in_flight: 0,
+            submitted: 0,
+            moving: 0,
+            collecting: BTreeSet::new(),
             shared: None,
             origin: None,
         }

@@ -35,6 +35,13 @@ pub(crate) struct State {
     pub queue: BTreeMap<u64, (Path, String)>,
     /// Calls and admissions whose answer is awaited before the run may end. Rebuilt by a recovery.
     pub in_flight: u64,
+    /// Of these, calls that a provider has in a batch: a run that is suspended or handed over leaves them there. Rebuilt by a
+    /// recovery.
+    pub submitted: u64,
+    /// Calls of prompts that something else than a batch goes on with: they may be sent with others soon. Rebuilt by a recovery.
+    pub moving: u64,
+    /// Calls that wait to be sent together. Rebuilt by a recovery.
+    pub collecting: BTreeSet<(Path, String)>,
     /// None: no budget of others is asked. Not stored: a recovered run draws again.
     pub shared: Option<SharedBudgets>,
     /// Not stored either: the host says which models' calls wait.
@@ -62,6 +69,8 @@ pub(crate) struct SharedBudgets {
     pub up_to: Money,
     /// The answer to a draw is awaited.
     pub asking: bool,
+    /// What others hold has to come back before the run can go on.
+    pub waiting: bool,
     /// A hold of so much, or more, does not fit, and why.
     pub refused: Option<Refused>,
 }
@@ -90,6 +99,13 @@ pub(crate) enum Ending {
     Stopped,
     /// Only this process ends; a recovery goes on.
     HandedOver,
+}
+
+impl Ending {
+    /// The run goes on later: what a provider has in a batch stays there until then.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Ending::Suspended { .. } | Ending::HandedOver)
+    }
 }
 
 /// The part of [`State`] that the run's row keeps as the engine's own.
@@ -226,6 +242,9 @@ pub(crate) struct PromptState {
     pub repaired: u32,
     /// Times that this model said to come back later, which costs no try.
     pub put_off: u32,
+    /// There are no batches where this model is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
     pub phase: PromptPhase,
     /// What the next sending has to repair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,10 +262,25 @@ pub(crate) enum PromptPhase {
     InFlight {
         hold: Money,
         sent_at: Time,
+        /// Of a call that is sent together with others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<Batched>,
     },
     Backoff {
         until: Time,
     },
+}
+
+/// How far a call has come that is sent in a provider's batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Batched {
+    /// Held, and not sent: further calls may join it.
+    Collecting,
+    /// Being handed to the provider, with all calls of the same number.
+    Sending(u64),
+    /// The provider has it, under this name for the batch.
+    Submitted(Arc<str>),
 }
 
 /// An answer that did not fit, with what was wrong.
@@ -425,10 +459,38 @@ impl StepState {
     /// An outside call or an insertion whose answer must come before the run may end.
     pub fn in_flight(&self) -> bool {
         match self {
-            StepState::Prompt(state) => matches!(state.phase, PromptPhase::InFlight { .. }),
+            StepState::Prompt(state) => {
+                matches!(state.phase, PromptPhase::InFlight { .. }) && state.phase.batch() != Some(&Batched::Collecting)
+            }
             StepState::Operation(state) => state.backoff.is_none(),
             StepState::Loop(state) => !state.admitting.is_empty(),
             _ => false,
+        }
+    }
+
+    pub fn batch(&self) -> Option<&Batched> {
+        match self {
+            StepState::Prompt(state) => state.phase.batch(),
+            _ => None,
+        }
+    }
+
+    /// A call of a prompt that waits for no batch.
+    pub fn is_moving(&self) -> bool {
+        matches!(self, StepState::Prompt(state) if state.phase.batch().is_none())
+    }
+
+    /// A provider has it in a batch.
+    pub fn is_submitted(&self) -> bool {
+        matches!(self.batch(), Some(Batched::Submitted(_)))
+    }
+}
+
+impl PromptPhase {
+    pub fn batch(&self) -> Option<&Batched> {
+        match self {
+            PromptPhase::InFlight { batch, .. } => batch.as_ref(),
+            _ => None,
         }
     }
 }

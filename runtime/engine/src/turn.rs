@@ -1,6 +1,6 @@
 //! One application of one event: what it reads, what it changes, what it owes in the end.
 
-use crate::state::{Arm, BlockRef, Ending, Instance, NESTING_MAX, StepEntry, StepState, nested_block, ordinal};
+use crate::state::{Arm, Batched, BlockRef, Ending, Instance, NESTING_MAX, StepEntry, StepState, nested_block, ordinal};
 use crate::step_records::Detail;
 use crate::write::{InstanceStatus, StepStatus};
 use crate::{Command, Path, Time, Transition, Write};
@@ -10,6 +10,26 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::path::escaped;
 use crate::state::State;
+
+/// What a step's state counts for in the run's own numbers.
+#[derive(Default)]
+struct Awaited {
+    in_flight: u64,
+    submitted: u64,
+    moving: u64,
+    collects: bool,
+}
+
+impl Awaited {
+    fn of(state: &StepState) -> Awaited {
+        Awaited {
+            in_flight: u64::from(state.in_flight()),
+            submitted: u64::from(state.is_submitted()),
+            moving: u64::from(state.is_moving()),
+            collects: state.batch() == Some(&Batched::Collecting),
+        }
+    }
+}
 
 pub(crate) struct Turn<'a> {
     pub plan: &'a Plan,
@@ -23,6 +43,10 @@ pub(crate) struct Turn<'a> {
     /// Instances that may go on.
     agenda: VecDeque<Path>,
     run_changed: bool,
+    /// Something may not go on, from this turn on.
+    pub halting: bool,
+    /// A call waits for money that others hold.
+    pub is_short: bool,
 }
 
 /// A block while it is executed.
@@ -61,6 +85,8 @@ impl<'a> Turn<'a> {
             dirty: BTreeSet::new(),
             agenda: VecDeque::new(),
             run_changed: false,
+            halting: false,
+            is_short: false,
         }
     }
 
@@ -162,27 +188,38 @@ impl<'a> Turn<'a> {
     /// Puts a step into a state, keeping its history, and counts what is in flight.
     pub fn enter(&mut self, at: &At<'_>, state: StepState) {
         let now = self.now;
-        let after = u64::from(state.in_flight());
+        let after = Awaited::of(&state);
         let Some(instance) = self.state.instances.get_mut(&at.instance) else { return };
         let before = match instance.memory.steps.get_mut(&at.local) {
             Some(entry) => {
                 if matches!(entry.state, StepState::Again) {
                     entry.started_at = now;
                 }
-                let before = u64::from(entry.state.in_flight());
+                let before = Awaited::of(&entry.state);
                 entry.state = state;
                 before
             }
             None => {
                 instance.memory.steps.insert(at.local.clone(), StepEntry { started_at: now, attempt: 0, generation: 0, state });
-                0
+                Awaited::default()
             }
         };
-        self.state.in_flight = (self.state.in_flight + after).saturating_sub(before);
+        self.count(at, &before, &after);
         self.touch(&at.instance);
-        if before > after {
+        if before.in_flight > after.in_flight {
             // Something that fails may have waited for just this.
             self.wake(&at.instance);
+        }
+    }
+
+    fn count(&mut self, at: &At<'_>, before: &Awaited, after: &Awaited) {
+        self.state.in_flight = (self.state.in_flight + after.in_flight).saturating_sub(before.in_flight);
+        self.state.submitted = (self.state.submitted + after.submitted).saturating_sub(before.submitted);
+        self.state.moving = (self.state.moving + after.moving).saturating_sub(before.moving);
+        if after.collects {
+            self.state.collecting.insert((at.instance.clone(), at.local.clone()));
+        } else if before.collects {
+            self.state.collecting.remove(&(at.instance.clone(), at.local.clone()));
         }
     }
 
@@ -216,6 +253,7 @@ impl<'a> Turn<'a> {
 
     /// Nothing new starts in the instance; it ends as failed when what is under way has ended.
     pub fn fail_instance(&mut self, path: &Path, failure: Failure) {
+        self.halting = true;
         if let Some(instance) = self.state.instances.get_mut(path) {
             if instance.memory.failing.is_none() {
                 instance.memory.failing = Some(failure);
@@ -231,7 +269,8 @@ impl<'a> Turn<'a> {
             while let Some(path) = self.agenda.pop_front() {
                 self.advance(&path);
             }
-            if !self.grant_queued() && self.agenda.is_empty() {
+            let still = !self.grant_queued() && self.agenda.is_empty();
+            if still && !self.leave_halted() && !self.send_collected() {
                 break;
             }
         }
@@ -315,10 +354,12 @@ impl<'a> Turn<'a> {
     }
 
     fn end_if_quiet(&mut self) {
-        if self.state.in_flight > 0 || self.state.status != crate::RunStatus::Running {
+        if self.state.status != crate::RunStatus::Running {
             return;
         }
-        if let Some(ending) = self.state.ending.clone() {
+        let Some(ending) = self.state.ending.clone() else { return };
+        let left = if ending.goes_on() { self.state.submitted } else { 0 };
+        if self.state.in_flight <= left {
             self.end_run(&ending);
         }
     }
@@ -333,7 +374,11 @@ impl<'a> Turn<'a> {
         };
         if replace {
             self.state.ending = Some(ending);
+            self.halting = true;
             self.touch_run();
+            if self.ends_for_good() {
+                self.cancel_batches();
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 const BATCH_MAX: usize = 512;
 /// How often a run asks for money that others hold.
 const DRAW_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long a process stays for that.
+const FAREWELL_MAX: Duration = Duration::from_secs(10);
 /// Tries of a commit that a locked database refuses, one per store timeout.
 const COMMIT_TRIES: u32 = 3;
 
@@ -27,6 +29,8 @@ pub struct Progress {
     pub status: RunStatus,
     pub counters: Counters,
     pub account: Account,
+    /// Calls that providers have in batches.
+    pub in_batches: u64,
     /// Somebody has to decide before these steps go on.
     pub approvals_open: usize,
 }
@@ -43,6 +47,7 @@ impl Progress {
             status: last.map_or(RunStatus::Running, |row| row.status),
             counters: last.map(|row| row.counters).unwrap_or_default(),
             account: last.map_or_else(|| Account::new(None), |row| row.account),
+            in_batches: 0,
             approvals_open: 0,
         }
     }
@@ -110,6 +115,8 @@ struct Flight {
     /// Requests that were applied.
     heard: BTreeSet<RequestId>,
     end: Option<RunEnd>,
+    /// What is still said to providers when the run has ended.
+    farewells: JoinSet<()>,
 }
 
 impl<S: Store> Driver<S> {
@@ -126,6 +133,7 @@ impl<S: Store> Driver<S> {
             draw: None,
             heard: BTreeSet::new(),
             end: None,
+            farewells: JoinSet::new(),
         };
         match stored {
             Some(refused) => {
@@ -147,6 +155,10 @@ impl<S: Store> Driver<S> {
             while flight.tasks.try_join_next().is_some() {}
         }
         self.store.release(&self.lease).await?;
+        let farewells = async { while flight.farewells.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL_MAX, farewells).await.is_err() {
+            tracing::warn!(run = %self.lease.run, "a provider was not told in time that the answers of a batch are not wanted");
+        }
         flight.end.ok_or(HostError::Stranded)
     }
 
@@ -285,8 +297,9 @@ impl<S: Store> Driver<S> {
             self.start(command, refused, flight);
         }
         if let Some(Write::PutRun(row)) = transition.writes.into_iter().next() {
-            let approvals_open = flight.approvals_open;
-            let progress = Progress { status: row.status, counters: row.counters, account: row.account, approvals_open };
+            let (in_batches, approvals_open) = (self.run.in_batches(), flight.approvals_open);
+            let progress =
+                Progress { status: row.status, counters: row.counters, account: row.account, in_batches, approvals_open };
             self.progress.send_replace(progress);
         }
     }
@@ -320,6 +333,10 @@ impl<S: Store> Driver<S> {
                 };
                 let by = "the command line".to_owned();
                 answer(Event::Decided { instance: request.instance, step: request.step, approved, by });
+            }
+            cancel @ Command::CancelBatch(_) => {
+                let effects = self.effects.clone();
+                flight.farewells.spawn(async move { drop(effects.perform(cancel).await) });
             }
             other => {
                 flight.working += 1;

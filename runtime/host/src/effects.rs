@@ -41,6 +41,12 @@ impl<S: Store> Effects<S> {
     pub async fn perform(&self, command: Command) -> Option<Event> {
         match command {
             Command::CallModel(call) => Some(self.models.call(&self.plan, call).await),
+            Command::SubmitBatch(calls) => Some(self.models.submit(&self.plan, calls).await),
+            Command::CollectBatch(batch) => Some(self.models.collect(batch).await),
+            Command::CancelBatch(batch) => {
+                self.models.cancel(batch).await;
+                None
+            }
             Command::CallOperation(call) => Some(self.operations.call(&self.plan, call).await),
             Command::PullRows(pull) | Command::ReadSource(pull) => Some(self.rows.pull(&self.plan, &self.operations, pull).await),
             Command::LookupCache(lookup) => Some(self.look_up(lookup).await),

@@ -386,12 +386,12 @@ fn leave_unsent(run: &mut Run, first: &mut Vec<Pending>) {
     let mut unsent = Vec::new();
     for pending in first.iter_mut() {
         pending.transition.commands.retain(|command| {
-            let call = match command {
-                Command::CallModel(call) => &call.call,
-                Command::CallOperation(call) => &call.call,
+            match command {
+                Command::CallModel(call) => unsent.push(call.call.clone()),
+                Command::CallOperation(call) => unsent.push(call.call.clone()),
+                Command::SubmitBatch(calls) => unsent.extend(calls.iter().map(|call| call.call.clone())),
                 _ => return true,
-            };
-            unsent.push(call.clone());
+            }
             false
         });
     }

@@ -3,15 +3,17 @@
 use crate::clients::Clients;
 use crate::fitting::{self, Texts};
 use crate::{HostError, Setup, secrets};
-use pmflow_engine::{Event, Finish, ModelCall};
+use pmflow_engine::{CallId, Event, Finish, ModelCall};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::schema::{self, Types};
 use pmflow_plan::{FailureClass, Model, Plan, Prompt};
-use pmflow_providers::{Answer, Client, Failed, Request, Secrets, Settings, SimulateOptions, Stop, base_url_variable};
+use pmflow_providers::{Answer, Client, Failed, Request, Response, Secrets, Settings, SimulateOptions, Stop, base_url_variable};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod batches;
 
 /// The clients of one run, and what each prompt asks for.
 #[derive(Debug)]
@@ -97,30 +99,28 @@ impl Models {
     }
 
     async fn send(&self, request: Request, call: ModelCall) -> Event {
-        match self.client.send(&request, &Environment).await {
-            Ok(response) => {
-                for doubt in &response.usage_doubts {
-                    tracing::warn!(call = %call.call, %doubt, "the provider's usage is doubtful");
-                }
-                let finish = match response.stop {
-                    Stop::Complete => Finish::Complete,
-                    Stop::Truncated => Finish::Truncated,
-                    Stop::Refused => Finish::Refused,
-                };
-                Event::ModelAnswered { call: call.call, text: response.text, finish, usage: response.usage, model: call.model }
-            }
-            Err(failed) => unanswered(call, failed),
-        }
+        outcome(call.call, call.model, self.client.send(&request, &Environment).await)
     }
 }
 
-/// A failure with a reported usage was billed: to the engine it is an answer that cannot be used.
-fn unanswered(call: ModelCall, failed: Failed) -> Event {
-    match failed.usage {
-        None => Event::CallFailed { call: call.call, failure: failed.failure },
-        Some(usage) => {
-            let finish = if failed.failure.class == FailureClass::Refusal { Finish::Refused } else { Finish::Complete };
-            Event::ModelAnswered { call: call.call, text: failed.failure.message, finish, usage, model: call.model }
+fn outcome(call: CallId, model: String, answer: Result<Response, Failed>) -> Event {
+    match answer {
+        Ok(response) => {
+            for doubt in &response.usage_doubts {
+                tracing::warn!(%call, %doubt, "the provider's usage is doubtful");
+            }
+            let finish = match response.stop {
+                Stop::Complete => Finish::Complete,
+                Stop::Truncated => Finish::Truncated,
+                Stop::Refused => Finish::Refused,
+            };
+            Event::ModelAnswered { call, text: response.text, finish, usage: response.usage, model }
+        }
+        Err(Failed { failure, usage: None, .. }) => Event::CallFailed { call, failure },
+        // What was billed is to the engine an answer that cannot be used.
+        Err(Failed { failure, usage: Some(usage), .. }) => {
+            let finish = if failure.class == FailureClass::Refusal { Finish::Refused } else { Finish::Complete };
+            Event::ModelAnswered { call, text: failure.message, finish, usage, model }
         }
     }
 }

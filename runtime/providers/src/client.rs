@@ -1,7 +1,8 @@
 //! The client: which model, which key, one request, one answer.
 
+use crate::batches::SimulatedBatches;
 use crate::endpoint::{Endpoint, display_name};
-use crate::exchange::{Exchange, Limits, post};
+use crate::exchange::{self, Exchange, Limits};
 use crate::failures::{self, Context};
 use crate::protocol::{self, Outcome, Reading};
 use crate::request::{Failed, Request, Response};
@@ -49,18 +50,19 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Client {
     http: Arc<OnceLock<Result<reqwest::Client, String>>>,
-    settings: Settings,
+    pub(crate) simulated_batches: Arc<SimulatedBatches>,
+    pub(crate) settings: Settings,
 }
 
 impl Client {
     pub fn new(settings: Settings) -> Client {
-        Client { http: Arc::default(), settings }
+        Client { http: Arc::default(), simulated_batches: Arc::default(), settings }
     }
 
     /// The same connections for another run: its addresses, its simulation, its timeouts. What a connection itself was set
     /// up with, `connect_timeout` and `system_proxy`, stays.
     pub fn with_settings(&self, settings: Settings) -> Client {
-        Client { http: self.http.clone(), settings }
+        Client { http: self.http.clone(), simulated_batches: self.simulated_batches.clone(), settings }
     }
 
     /// Whether this model's answers are made up here, offline, by the simulated model.
@@ -82,7 +84,8 @@ impl Client {
         let endpoint = Endpoint::of(&request.model, &self.settings, secrets)?;
         let body = protocol::prepare(request, endpoint.own_server)?;
         let context = Context { model: &request.model, endpoint: &endpoint };
-        let exchange = post(self.http()?, &context, headers(request, &endpoint)?, body, self.limits(request)).await?;
+        let asking = self.http()?.post(endpoint.url.clone()).headers(headers(request, &endpoint)?).body(body);
+        let exchange = exchange::send(asking, &context, self.limits(request.timeout)).await?;
         let request_id = request_id(&exchange.headers);
         let with_id = |mut failed: Failed| {
             failed.request_id = failed.request_id.or_else(|| request_id.clone());
@@ -97,13 +100,13 @@ impl Client {
     }
 
     /// Fails where TLS cannot be set up, such as without any root certificate.
-    fn http(&self) -> Result<&reqwest::Client, Failure> {
+    pub(crate) fn http(&self) -> Result<&reqwest::Client, Failure> {
         let http = self.http.get_or_init(|| connections(&self.settings)).as_ref();
         http.map_err(|reason| Failure::not_sent(FailureClass::Transport, reason))
     }
 
-    fn limits(&self, request: &Request) -> Limits {
-        Limits { total: request.timeout, first_byte: self.settings.first_byte_timeout, idle: self.settings.idle_timeout }
+    pub(crate) fn limits(&self, total: Duration) -> Limits {
+        Limits { total, first_byte: self.settings.first_byte_timeout, idle: self.settings.idle_timeout }
     }
 }
 
@@ -136,7 +139,7 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The body as JSON, or why it is none.
-fn whole_answer(context: &Context<'_>, exchange: &Exchange) -> Result<Value, Failure> {
+pub(crate) fn whole_answer(context: &Context<'_>, exchange: &Exchange) -> Result<Value, Failure> {
     if !(200..300).contains(&exchange.status) {
         // A broken body does not change what the status says.
         return Err(failures::of_status(context, exchange.status, &exchange.headers, &exchange.body, now_ms()));
@@ -160,7 +163,7 @@ fn whole_answer(context: &Context<'_>, exchange: &Exchange) -> Result<Value, Fai
     serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| broken(&format!("the body is not JSON: {error}")))
 }
 
-fn settle(context: &Context<'_>, reading: Reading, body: &[u8]) -> Result<Response, Box<Failed>> {
+pub(crate) fn settle(context: &Context<'_>, reading: Reading, body: &[u8]) -> Result<Response, Box<Failed>> {
     let who = display_name(&context.model.provider);
     let model = &context.model.id;
     let report = reading.report;
@@ -200,6 +203,6 @@ fn settle(context: &Context<'_>, reading: Reading, body: &[u8]) -> Result<Respon
     }))
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -39,47 +39,86 @@ impl Limits {
 }
 
 /// Sends once. An error means that no status arrived.
-pub(crate) async fn post(
-    http: &reqwest::Client,
-    context: &Context<'_>,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    limits: Limits,
-) -> Result<Exchange, Failure> {
+pub(crate) async fn send(request: reqwest::RequestBuilder, context: &Context<'_>, limits: Limits) -> Result<Exchange, Failure> {
     let limits = limits.sane();
     let deadline = Instant::now() + limits.total;
-    let request = http.post(context.endpoint.url.clone()).headers(headers).body(body);
-    let first_byte = deadline.min(Instant::now() + limits.first_byte);
-    let mut response = match timeout_at(first_byte, request.send()).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(broken_request(context, error)),
-        Err(_) => {
-            let waited = limits.total.min(limits.first_byte);
-            let text = format!("did not begin to answer within {}", seconds(waited));
-            return Err(Failure::unknown(FailureClass::Timeout, sentence(context, &text)));
-        }
-    };
+    let mut response = begin(request, context, deadline, limits).await?;
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
-    let (body, fault) = read_body(response, context, deadline, limits).await;
+    let mut body = Vec::new();
+    let fault = read_body(response, context, deadline, limits, |chunk| {
+        let fits = body.len() + chunk.len() <= BODY_BYTES_MAX;
+        if fits {
+            body.extend_from_slice(chunk);
+        }
+        fits
+    })
+    .await;
     Ok(Exchange { status, headers, body, fault })
 }
 
+/// As [`send`], for an answer of many lines: where the status is a success, each of them is handed out, and the body of the
+/// exchange is empty.
+pub(crate) async fn send_for_lines(
+    request: reqwest::RequestBuilder,
+    context: &Context<'_>,
+    limits: Limits,
+    mut line: impl FnMut(&[u8]),
+) -> Result<Exchange, Failure> {
+    let limits = limits.sane();
+    let deadline = Instant::now() + limits.total;
+    let mut response = begin(request, context, deadline, limits).await?;
+    let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
+    let mut body: Vec<u8> = Vec::new();
+    let fault = read_body(response, context, deadline, limits, |chunk| {
+        body.extend_from_slice(chunk);
+        if status.is_success() {
+            let end = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let rest = body.split_off(end);
+            body.split(|byte| *byte == b'\n').filter(|text| !text.trim_ascii().is_empty()).for_each(&mut line);
+            body = rest;
+        }
+        body.len() <= BODY_BYTES_MAX
+    })
+    .await;
+    if status.is_success() && fault.is_none() && !body.trim_ascii().is_empty() {
+        line(&std::mem::take(&mut body));
+    }
+    Ok(Exchange { status: status.as_u16(), headers, body, fault })
+}
+
+async fn begin(
+    request: reqwest::RequestBuilder,
+    context: &Context<'_>,
+    deadline: Instant,
+    limits: Limits,
+) -> Result<reqwest::Response, Failure> {
+    let first_byte = deadline.min(Instant::now() + limits.first_byte);
+    match timeout_at(first_byte, request.send()).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => Err(broken_request(context, error)),
+        Err(_) => {
+            let waited = limits.total.min(limits.first_byte);
+            let text = format!("did not begin to answer within {}", seconds(waited));
+            Err(Failure::unknown(FailureClass::Timeout, sentence(context, &text)))
+        }
+    }
+}
+
+/// Why the body is not whole. `take` says whether it can hold more.
 async fn read_body(
     mut response: reqwest::Response,
     context: &Context<'_>,
     deadline: Instant,
     limits: Limits,
-) -> (Vec<u8>, Option<Failure>) {
-    let mut body = Vec::new();
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> Option<Failure> {
     loop {
         let until = deadline.min(Instant::now() + limits.idle);
         let fault = match timeout_at(until, response.chunk()).await {
-            Ok(Ok(None)) => return (body, None),
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= BODY_BYTES_MAX => {
-                body.extend_from_slice(&chunk);
-                continue;
-            }
+            Ok(Ok(None)) => return None,
+            Ok(Ok(Some(chunk))) if take(&chunk) => continue,
             Ok(Ok(Some(_))) => {
                 let text = format!("sent an answer of more than {} MB; it was not read further", BODY_BYTES_MAX / 1024 / 1024);
                 Failure::unknown(FailureClass::Transport, sentence(context, &text))
@@ -96,7 +135,7 @@ async fn read_body(
                 Failure::unknown(FailureClass::Timeout, sentence(context, &text))
             }
         };
-        return (body, Some(fault));
+        return Some(fault);
     }
 }
 

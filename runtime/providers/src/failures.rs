@@ -126,7 +126,24 @@ pub(crate) fn of_status(context: &Context<'_>, status: u16, headers: &HeaderMap,
 
 /// The failure for an error object inside an answer whose status says success. What it cost is not known.
 pub(crate) fn of_error_in_success(context: &Context<'_>, detail: &Detail) -> Failure {
-    let class = match detail.status {
+    let text = format!(
+        "{} answered `{}` with success, but the body is an error{}",
+        display_name(&context.model.provider),
+        context.model.id,
+        said(context, &detail.message)
+    );
+    Failure::unknown(class_in_success(detail), text)
+}
+
+/// The failure for a request of a batch that its provider says it could not answer, and does not bill.
+pub(crate) fn of_error_in_batch(context: &Context<'_>, detail: &Detail) -> Failure {
+    let who = display_name(&context.model.provider);
+    let text = format!("{who} could not answer `{}` in its batch{}", context.model.id, said(context, &detail.message));
+    Failure::not_billed(class_in_success(detail), text)
+}
+
+fn class_in_success(detail: &Detail) -> FailureClass {
+    match detail.status {
         Some(status) if status >= 400 => class_of(status, detail).0,
         _ if detail.is_spent() || detail.contains("authentication") || detail.contains("permission") || detail.is_bad_key() => {
             FailureClass::Permission
@@ -135,14 +152,7 @@ pub(crate) fn of_error_in_success(context: &Context<'_>, detail: &Detail) -> Fai
         _ if detail.is_refusal() => FailureClass::Refusal,
         _ if detail.contains("invalid_request") || detail.contains("invalid_prompt") => FailureClass::InvalidInput,
         _ => FailureClass::Transport,
-    };
-    let said = said(context, &detail.message);
-    let text = format!(
-        "{} answered `{}` with success, but the body is an error{said}",
-        display_name(&context.model.provider),
-        context.model.id
-    );
-    Failure::unknown(class, text)
+    }
 }
 
 fn class_of(status: u16, detail: &Detail) -> (FailureClass, Billing) {

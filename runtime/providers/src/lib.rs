@@ -1,6 +1,7 @@
 //! Clients for the models: one request in, one answer or one failure out.
 //!
-//! [`Client::send`] makes exactly one HTTP request: no hidden retry, no redirect, no fallback. Who calls it owns the
+//! [`Client::send`] makes exactly one HTTP request: no hidden retry, no redirect, no fallback. [`Client::submit_batch`] hands
+//! many requests over together, and [`Client::look_at_batch`] looks once whether they are answered. Who calls it owns the
 //! retries, the holds and the settling. Four protocols are spoken (see [`pmflow_plan::Api`]), and a built-in simulated
 //! model answers offline. The facts about the providers' APIs that this crate rests on are of November 2026.
 //!
@@ -9,6 +10,7 @@
 
 mod answer;
 mod anthropic_messages;
+mod batches;
 mod client;
 mod dialect;
 mod endpoint;
@@ -28,6 +30,7 @@ mod thinking;
 pub mod tokens;
 mod usage;
 
+pub use batches::{BatchLook, Handed, Taken};
 pub use client::{Client, Settings};
 pub use endpoint::{base_url_variable, key_variables};
 pub use request::{Answer, Failed, Request, Response, Stop};

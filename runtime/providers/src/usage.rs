@@ -4,7 +4,7 @@
 //! counts include thinking, Gemini's do not (the providers' own type descriptions, November 2026).
 
 use crate::request::Request;
-use pmflow_plan::{CapFidelity, Usage};
+use pmflow_plan::{CapFidelity, Model, Usage};
 use serde_json::Value;
 
 /// Beyond this a JSON number is no exact count.
@@ -69,16 +69,22 @@ pub(crate) fn gemini(answer: &Value) -> Report {
     reader.report
 }
 
-/// Adds what is unbelievable in the light of the request. The counts stay: an overshoot may be real, and then it is owed.
-pub(crate) fn doubt_against(request: &Request, report: &mut Report) {
-    let slack = match request.model.output_cap {
+/// Adds what is unbelievable in the light of the cap that was sent. The counts stay: an overshoot may be real, and then it is
+/// owed.
+pub(crate) fn doubt_output(model: &Model, output_tokens_max: u64, report: &mut Report) {
+    let slack = match model.output_cap {
         CapFidelity::Soft { slack_tokens } => slack_tokens,
         CapFidelity::Hard | CapFidelity::None => 0,
     };
-    let cap = request.output_tokens_max.saturating_add(slack);
+    let cap = output_tokens_max.saturating_add(slack);
     if let Some(output) = report.usage.output_tokens.filter(|output| *output > cap) {
         report.doubts.push(format!("{output} tokens of output were reported above the cap of {cap} that was sent"));
     }
+}
+
+/// The same in the light of the whole request.
+pub(crate) fn doubt_against(request: &Request, report: &mut Report) {
+    doubt_output(&request.model, request.output_tokens_max, report);
     let usage = &report.usage;
     let input = [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens]
         .iter()

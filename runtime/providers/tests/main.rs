@@ -4,6 +4,7 @@
 #![allow(clippy::type_complexity, reason = "a table of cases names its columns in place")]
 
 mod answers;
+mod batches;
 mod failures;
 mod requests;
 mod setting;

@@ -5,8 +5,8 @@ use crate::rows::Rows;
 use crate::world::{ModelAnswer, World};
 use pmflow_engine::stream::Passage;
 use pmflow_engine::{
-    BudgetAnswer, Command, Event, ModelCall, Path, Pull, Recall, Row, Run, RunEnd, RunId, RunOptions, StepRow, StepStatus, Time,
-    Transition, TurnRequest,
+    BudgetAnswer, CallId, Command, Event, ModelCall, Path, Pull, Recall, Row, Run, RunEnd, RunId, RunOptions, StepRow,
+    StepStatus, Time, Transition, TurnRequest,
 };
 use pmflow_ledger::shared::{self, Chain};
 use pmflow_plan::eval::Context;
@@ -31,6 +31,8 @@ pub struct Simulation {
     /// Of persons, by time; kept over crashes.
     requests: Vec<(Time, Event)>,
     sent: u64,
+    /// What providers have, whatever becomes of the process: how long it takes, and the answers.
+    batches: BTreeMap<Arc<str>, (Time, BTreeMap<CallId, Event>)>,
 }
 
 /// What an observer outside saw.
@@ -143,6 +145,7 @@ impl Simulation {
             due: BTreeMap::new(),
             requests: Vec::new(),
             sent: 0,
+            batches: BTreeMap::new(),
         }
     }
 
@@ -238,8 +241,19 @@ impl Simulation {
         let ended = self.run.status() != pmflow_engine::RunStatus::Running;
         let failing = ended || self.run.is_ending() || self.rows.live.values().any(|row| row.state.contains("\"failing\""));
         for command in commands {
-            let is_call = matches!(command, Command::CallModel(_) | Command::CallOperation(_) | Command::AwaitAdmission(_));
+            let is_call = matches!(
+                command,
+                Command::CallModel(_)
+                    | Command::CallOperation(_)
+                    | Command::AwaitAdmission(_)
+                    | Command::SubmitBatch(_)
+                    | Command::CollectBatch(_)
+            );
             // What waits in an instance that is ending, or has ended, is not owed any more; calls are.
+            if ended && matches!(command, Command::CollectBatch(_)) {
+                // The run is suspended: it asks again when it goes on.
+                continue;
+            }
             let is_live = command.instance().is_some_and(|instance| self.rows.live.contains_key(instance));
             if (is_call || (is_live && !failing)) && !outstanding.contains(command) {
                 self.seen.violations.push(format!("this would be lost in a crash: {command:?}"));
@@ -281,25 +295,17 @@ impl Simulation {
                 self.check_call(&call.call.step);
                 self.check_held(&call);
                 let reply = world.call_model(&call);
-                self.bill(&call, &reply.answer);
-                let event = match reply.answer {
-                    Ok(answer) => {
-                        *self.seen.paid.entry(call.call.step.clone()).or_default() += 1;
-                        Event::ModelAnswered {
-                            call: call.call,
-                            text: answer.text,
-                            finish: answer.finish,
-                            usage: answer.usage,
-                            model: call.model,
-                        }
-                    }
-                    Err(failure) => {
-                        let unbilled = failure.billing != pmflow_plan::Billing::Unknown;
-                        *self.seen.paid.entry(call.call.step.clone()).or_default() += u64::from(!unbilled);
-                        Event::CallFailed { call: call.call, failure }
-                    }
-                };
+                let event = self.answered(call, reply.answer, false);
                 self.schedule(reply.after, event);
+            }
+            Command::SubmitBatch(calls) => self.submit(calls, world),
+            Command::CollectBatch(batch) => {
+                let Some(after) = self.batches.get(&batch.name).map(|(after, _)| *after) else {
+                    return self.seen.violations.push(format!("nobody knows the batch `{}`", batch.name));
+                };
+                let answers = batch.calls.iter().filter_map(|call| self.answer_of(&batch.name, &call.call));
+                let together = Event::Together(answers.collect());
+                self.schedule(after, together);
             }
             Command::CallOperation(call) => {
                 self.check_call(&call.call.step);
@@ -369,15 +375,71 @@ impl Simulation {
         }
     }
 
-    fn bill(&mut self, call: &ModelCall, answer: &Result<ModelAnswer, Failure>) {
+    fn answered(&mut self, call: ModelCall, answer: Result<ModelAnswer, Failure>, batched: bool) -> Event {
+        self.bill(&call, &answer, batched);
+        let unbilled = answer.as_ref().is_err_and(|failure| failure.billing != Billing::Unknown);
+        *self.seen.paid.entry(call.call.step.clone()).or_default() += u64::from(!unbilled);
+        match answer {
+            Ok(ModelAnswer { text, finish, usage }) => {
+                Event::ModelAnswered { call: call.call, text, finish, usage, model: call.model }
+            }
+            Err(failure) => Event::CallFailed { call: call.call, failure },
+        }
+    }
+
+    /// A provider takes the calls as one batch, which it works off and bills whatever becomes of the process; or it knows no
+    /// batches; or it takes none for now.
+    fn submit(&mut self, calls: Vec<ModelCall>, world: &mut dyn World) {
+        let ids: Vec<CallId> = calls.iter().map(|call| call.call.clone()).collect();
+        for call in &calls {
+            self.check_call(&call.call.step);
+            self.check_held(call);
+        }
+        let delay = self.faults.delay();
+        if self.faults.refuses_batch() {
+            return self.schedule(delay, Event::BatchRefused { calls: ids });
+        }
+        if self.faults.fails_batch() {
+            let failure =
+                || Failure { retry_after_ms: Some(1_000), ..Failure::not_sent(FailureClass::RateLimit, "too many batches") };
+            let failed = |call| Event::CallFailed { call, failure: failure() };
+            return self.schedule(delay, Event::Together(ids.into_iter().map(failed).collect()));
+        }
+        let name: Arc<str> = format!("batch-{}", self.batches.len()).into();
+        let mut after = 0;
+        let mut answers = BTreeMap::new();
+        for call in calls {
+            let reply = world.call_model(&call);
+            after = after.max(reply.after);
+            let id = call.call.clone();
+            answers.insert(id, self.answered(call, reply.answer, true));
+        }
+        self.batches.insert(name.clone(), (after, answers));
+        self.schedule(delay, Event::BatchSubmitted { calls: ids, batch: name });
+    }
+
+    /// Whether a provider has the call in a batch.
+    pub fn is_in_batch(&self, call: &str) -> bool {
+        self.batches.values().any(|(_, answers)| answers.keys().any(|known| known.to_string() == call))
+    }
+
+    fn answer_of(&self, batch: &str, call: &CallId) -> Option<Event> {
+        self.batches.get(batch)?.1.get(call).cloned()
+    }
+
+    fn bill(&mut self, call: &ModelCall, answer: &Result<ModelAnswer, Failure>, batched: bool) {
         let day = i32::try_from(self.clock.div_euclid(86_400_000_000)).unwrap_or(0);
         let price = match (answer, self.plan.models.get(&call.model)) {
             (Ok(answer), Some(model)) => {
                 let cached = answer.usage.cache_read_tokens.unwrap_or(0) + answer.usage.cache_write_tokens.unwrap_or(0);
                 let input_max = call.input_tokens_max.saturating_sub(cached);
-                model.price_usage(&answer.usage, day, input_max, call.output_tokens_max).unwrap_or(call.hold)
+                let price = match batched {
+                    true => model.price_batched_usage(&answer.usage, day, input_max, call.output_tokens_max),
+                    false => model.price_usage(&answer.usage, day, input_max, call.output_tokens_max),
+                };
+                price.unwrap_or(call.hold)
             }
-            (Err(failure), _) if failure.billing != pmflow_plan::Billing::Unknown => Money::ZERO,
+            (Err(failure), _) if failure.billing != Billing::Unknown => Money::ZERO,
             _ => call.hold,
         };
         self.seen.over_hold += u64::from(price > call.hold);
@@ -431,9 +493,11 @@ impl Simulation {
         if account.breaches == 0 && account.limit.is_some_and(|limit| account.committed() > limit) {
             self.seen.violations.push(format!("the shared budget is overrun: {account:?}"));
         }
-        let ended = self.rows.run.as_ref().is_some_and(|run| run.status != pmflow_engine::RunStatus::Running);
-        if ended && account.held > Money::ZERO {
-            self.seen.violations.push(format!("the run has ended and still holds {} of the shared budget", account.held));
+        let ended = self.rows.run.as_ref().filter(|run| run.status != pmflow_engine::RunStatus::Running);
+        // What a provider has in a batch stays held while the run is suspended.
+        if let Some(run) = ended.filter(|run| account.held > run.account.held) {
+            let (shared, own) = (account.held, run.account.held);
+            self.seen.violations.push(format!("the run has ended, holds {own}, and {shared} of the shared budget"));
         }
     }
 

@@ -74,6 +74,16 @@ impl Faults {
         self.chance.as_mut().is_some_and(|chance| chance.random.percent(chance.delay_percent))
     }
 
+    /// The provider has no batches.
+    pub fn refuses_batch(&mut self) -> bool {
+        self.chance.as_mut().is_some_and(|chance| chance.random.percent(10))
+    }
+
+    /// The provider takes no batch for now.
+    pub fn fails_batch(&mut self) -> bool {
+        self.chance.as_mut().is_some_and(|chance| chance.random.percent(10))
+    }
+
     /// In microseconds.
     pub fn delay(&mut self) -> Time {
         self.chance.as_mut().map_or(0, |chance| i64::try_from(chance.random.below(3_000_000)).unwrap_or(0))

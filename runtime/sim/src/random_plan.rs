@@ -48,13 +48,32 @@ pub fn random_plan(seed: u64) -> Made {
     let body = maker.root_block();
     let builder =
         with_prompts(PlanBuilder::default(), &mut maker.random, seed.is_multiple_of(3)).flow(flow("called", called)).steps(body);
-    let plan = builder
+    let mut plan = builder
         .settings(|settings| {
             settings.on_error = on_error;
             settings.concurrency = concurrency;
         })
         .plan;
+    with_batches(&mut plan, &mut Random::of(seed, "batches"));
     Made { plan, rows, order_matters: on_error == OnError::Stop }
+}
+
+/// Some prompts are sent in batches, where the first model has them, and the second one does not.
+fn with_batches(plan: &mut Plan, random: &mut Random) {
+    for prompt in plan.prompts.values_mut() {
+        prompt.batch = random.percent(35);
+    }
+    if let Some(model) = plan.models.get_mut("sim/one") {
+        let half = |rate: u64| rate / 2;
+        let base = model.price.base;
+        let base = Rates {
+            input: half(base.input),
+            output: half(base.output),
+            cache_read: half(base.cache_read),
+            cache_write: half(base.cache_write),
+        };
+        model.price.batch = Some(BatchPrice { base, tiers: Vec::new() });
+    }
 }
 
 /// Whether a call meets a cached answer depends on what ran before it: cached only where every call succeeds anyway.

@@ -3,7 +3,7 @@
 use super::facts::{Entry, Multiplier, PriceFacts, ProviderFacts, TierFacts};
 use super::{Catalog, Unresolved};
 use crate::problems::nearest;
-use pmflow_plan::{Api, CapFidelity, Model, Price, PriceChange, Rates, Tier};
+use pmflow_plan::{Api, BatchPrice, CapFidelity, Model, Price, PriceChange, Rates, Tier};
 
 /// What a `model` item may add to a catalog entry.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,10 @@ pub const DEFAULT_SIMULATED: Rates = Rates { input: 1_000_000, output: 5_000_000
 /// Stands for a limit that no source gives, so that nothing is refused for it. The provider refuses what it cannot take,
 /// and a refused request costs nothing.
 pub const UNKNOWN_TOKENS_MAX: u64 = super::facts::TOKENS_MAX;
+
+/// Providers whose batches the runtime can use: OpenAI's, Groq's of the same form, and Anthropic's. Elsewhere a request costs
+/// what it does by itself, whatever a batch would.
+const BATCHED: [&str; 3] = ["openai", "groq", "anthropic"];
 
 pub(super) fn resolve(catalog: &Catalog, id: &str, options: &ModelOptions) -> Result<Model, Unresolved> {
     if let Some(name) = id.strip_prefix("simulated/") {
@@ -74,7 +78,7 @@ fn model(id: &str, facts: &ProviderFacts, entry: &Entry, api: Api) -> Model {
         wire_name: entry.wire_name.clone().unwrap_or_else(|| id.split_once('/').map_or(id, |(_, name)| name).into()),
         api,
         base_url: None,
-        price: price(entry),
+        price: price(entry, &facts.provider),
         context_tokens_max: together,
         input_tokens_max,
         output_tokens_max,
@@ -132,7 +136,7 @@ fn declared(id: &str, rates: Rates, options: &ModelOptions) -> Model {
     }
 }
 
-fn price(entry: &Entry) -> Price {
+fn price(entry: &Entry, provider: &str) -> Price {
     Price {
         base: rates(&entry.price),
         tiers: tiers(&entry.tiers),
@@ -141,8 +145,22 @@ fn price(entry: &Entry) -> Price {
             .iter()
             .map(|change| PriceChange { from_day: change.from.0, rates: rates(&change.price), tiers: tiers(&change.tiers) })
             .collect(),
-        batch: entry.batch.as_ref().map(rates),
+        batch: entry
+            .batch
+            .as_ref()
+            .filter(|_| BATCHED.contains(&provider))
+            .map(|batch| BatchPrice { base: rates(batch), tiers: batch_tiers(entry) }),
     }
+}
+
+/// Where no source says what a long request costs in a batch, it is taken to cost what it does outside.
+fn batch_tiers(entry: &Entry) -> Vec<Tier> {
+    let mut all = tiers(&entry.batch_tiers);
+    let is_known = |tier: &&TierFacts| entry.batch_tiers.iter().any(|known| known.above_input_tokens == tier.above_input_tokens);
+    let unknown: Vec<TierFacts> = entry.tiers.iter().filter(|tier| !is_known(tier)).cloned().collect();
+    all.extend(tiers(&unknown));
+    all.sort_by_key(|tier| tier.above_input_tokens);
+    all
 }
 
 fn tiers(tiers: &[TierFacts]) -> Vec<Tier> {
@@ -180,7 +198,7 @@ fn uplifted(price: &Price, factor: Multiplier) -> Price {
             .iter()
             .map(|change| PriceChange { from_day: change.from_day, rates: rates(&change.rates), tiers: tiers(&change.tiers) })
             .collect(),
-        batch: price.batch.as_ref().map(rates),
+        batch: price.batch.as_ref().map(|batch| BatchPrice { base: rates(&batch.base), tiers: tiers(&batch.tiers) }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A call of a prompt: cache, hold, sending, repair, retry, the next model.
 
 use crate::retry::{self, Next};
-use crate::state::{Invalid, PromptPhase, PromptState, StepState};
+use crate::state::{Batched, Invalid, PromptPhase, PromptState, StepState};
 use crate::step_records::Detail;
 use crate::steps::backoff_purpose;
 use crate::turn::{At, Turn};
@@ -22,6 +22,8 @@ pub(crate) struct Sent {
     pub output_tokens_max: u64,
     pub idempotency_key: String,
     pub hold: Money,
+    /// A provider has it in a batch, and bills it as such.
+    pub batched: bool,
 }
 
 impl<'a> Turn<'a> {
@@ -29,7 +31,8 @@ impl<'a> Turn<'a> {
         let Some(prompt) = self.prompt(at) else {
             return self.fail(at, failures::damaged_plan(&at.path()), false);
         };
-        let state = PromptState { model: 0, tried: 0, repaired: 0, put_off: 0, phase: PromptPhase::Cache, invalid: None };
+        let state =
+            PromptState { model: 0, tried: 0, repaired: 0, put_off: 0, direct: false, phase: PromptPhase::Cache, invalid: None };
         self.enter(at, StepState::Prompt(state));
         if cache_ms(call, prompt).is_none() {
             return self.queue_prompt(at);
@@ -97,6 +100,7 @@ impl<'a> Turn<'a> {
             input_tokens_max: input_tokens_max.unwrap_or(prompt.input_tokens_max),
             output_tokens_max: prompt.output_tokens_max,
             hold,
+            batched: matches!(state.phase.batch(), Some(Batched::Submitted(_))),
         })
     }
 
@@ -134,12 +138,12 @@ impl<'a> Turn<'a> {
         let at = self.locate(&call.instance, &local)?;
         let entry = self.entry(&at)?;
         let StepState::Prompt(state) = &entry.state else { return None };
-        let PromptPhase::InFlight { hold, sent_at } = state.phase else { return None };
-        if entry.attempt != call.attempt {
+        let PromptPhase::InFlight { hold, sent_at, batch } = &state.phase else { return None };
+        if entry.attempt != call.attempt || *batch == Some(Batched::Collecting) {
             return None;
         }
-        let sent = self.sent(&at, state, entry.attempt, hold).ok()?;
-        Some((at, sent, sent_at))
+        let sent = self.sent(&at, state, entry.attempt, *hold).ok()?;
+        Some((at, sent, *sent_at))
     }
 
     /// A usable answer: stored, cached, bound.
@@ -190,7 +194,15 @@ impl<'a> Turn<'a> {
             }
             Next::Exhausted if (state.model as usize) + 1 < prompt.chain.len() => {
                 let phase = state.phase.clone();
-                *state = PromptState { model: state.model + 1, tried: 0, repaired: 0, put_off: 0, phase, invalid: None };
+                *state = PromptState {
+                    model: state.model + 1,
+                    tried: 0,
+                    repaired: 0,
+                    put_off: 0,
+                    direct: false,
+                    phase,
+                    invalid: None,
+                };
                 None
             }
             Next::Exhausted => return self.end_prompt(at, failure, detail),

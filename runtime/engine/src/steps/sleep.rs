@@ -1,4 +1,4 @@
-//! Items that only a clock or a person can go on with. They give their place among the `concurrency` back, and take one
+//! Items that only a clock, a person or the answer of a batch can go on with. They give their place among the `concurrency` back, and take one
 //! again before they go on, so that a loop over many approvals stands still only when all of it waits.
 
 use crate::Path;
@@ -18,10 +18,19 @@ impl Turn<'_> {
         }
         let (parent, index) = (instance.parent.clone(), instance.index);
         let granted = parent.is_none_or(|parent| self.rouse(&parent.instance) && self.take_place(path, &parent, index));
-        if let Some(instance) = self.state.instances.get_mut(path) {
-            (instance.asleep, instance.stirred) = (!granted, !granted);
+        let Some(instance) = self.state.instances.get_mut(path) else { return granted };
+        let wanted = std::mem::replace(&mut instance.stirred, !granted);
+        instance.asleep = !granted;
+        if granted && wanted {
+            // Whoever below wanted to go on before was turned away here.
+            self.wake_stirred(path);
         }
         granted
+    }
+
+    fn wake_stirred(&mut self, path: &Path) {
+        let below: Vec<Path> = self.below(path).filter(|below| below.stirred).map(|below| below.path.clone()).collect();
+        below.iter().for_each(|path| self.wake(path));
     }
 
     /// A place in the loop whose item this is, if it is one.
@@ -59,12 +68,11 @@ impl Turn<'_> {
 
     /// It has its place; those below that wanted to go on ask for theirs again.
     pub fn awaken(&mut self, path: &Path) {
-        let below: Vec<Path> = self.below(path).filter(|below| below.stirred).map(|below| below.path.clone()).collect();
         if let Some(instance) = self.state.instances.get_mut(path) {
             (instance.asleep, instance.stirred) = (false, false);
         }
         self.wake(path);
-        below.iter().for_each(|path| self.wake(path));
+        self.wake_stirred(path);
     }
 
     fn concurrency_around(&self, item: &Path) -> u64 {
@@ -75,7 +83,7 @@ impl Turn<'_> {
 }
 
 impl State {
-    /// Nothing but a clock or a person can go on with it.
+    /// Nothing but a clock, a person or a batch can go on with it.
     fn sleeps(&self, instance: &Instance) -> bool {
         let asks = |state: &StepState| !matches!(state, StepState::Done | StepState::Failed(_) | StepState::Again);
         let is_block = |state: &StepState| matches!(state, StepState::Branch(_) | StepState::Parallel | StepState::Repeat(_));
@@ -83,10 +91,11 @@ impl State {
         open.next().is_some() && !self.works(instance)
     }
 
-    /// Something in it needs neither a clock nor a person.
+    /// Something in it needs neither a clock nor a person nor a batch.
     pub fn works(&self, instance: &Instance) -> bool {
         instance.memory.steps.values().any(|entry| match &entry.state {
-            StepState::Prompt(_) | StepState::Operation(_) | StepState::Read(_) | StepState::Recall => true,
+            StepState::Prompt(state) => state.phase.batch().is_none(),
+            StepState::Operation(_) | StepState::Read(_) | StepState::Recall => true,
             StepState::Flow(state) => !self.instances.get(&state.child).is_some_and(|child| child.asleep),
             StepState::Loop(state) => !state.sleeps(),
             StepState::Done | StepState::Failed(_) | StepState::Again => false,

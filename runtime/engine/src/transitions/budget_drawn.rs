@@ -8,6 +8,7 @@ impl Turn<'_> {
         let committed = self.state.account.committed();
         let Some(shared) = self.state.shared.as_mut().filter(|shared| shared.asking) else { return };
         shared.asking = matches!(answer, BudgetAnswer::Waiting);
+        shared.waiting = shared.asking;
         match answer {
             BudgetAnswer::Granted { up_to } => shared.up_to = up_to,
             BudgetAnswer::Waiting => shared.up_to = committed,

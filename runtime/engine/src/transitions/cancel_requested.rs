@@ -7,7 +7,10 @@ impl Turn<'_> {
     pub fn on_cancel_requested(&mut self, by: String) {
         match self.state.status {
             RunStatus::Running => self.end_with(Ending::Cancelled { by }),
-            RunStatus::Suspended => self.end_run(&Ending::Cancelled { by }),
+            RunStatus::Suspended => {
+                self.give_up_batches();
+                self.end_run(&Ending::Cancelled { by });
+            }
             RunStatus::Failed | RunStatus::Succeeded | RunStatus::Cancelled => {}
         }
     }

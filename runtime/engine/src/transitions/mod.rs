@@ -33,6 +33,9 @@ impl<'a> Turn<'a> {
         }
         match event {
             Event::ModelAnswered { call, text, finish, usage, model: _ } => self.on_model_answered(&call, text, &finish, usage),
+            Event::BatchSubmitted { calls, batch } => self.on_batch_submitted(&calls, &batch),
+            Event::BatchRefused { calls } => self.on_batch_refused(&calls),
+            Event::Together(events) => events.into_iter().for_each(|event| self.on(event)),
             Event::CallFailed { call, failure } => self.on_call_failed(&call, failure),
             Event::OperationAnswered { call, value } => self.on_operation_answered(&call, value),
             Event::CacheHit { instance, step, value } => self.on_cache_answered(&instance, &step, Some(value)),

@@ -15,6 +15,8 @@ impl Turn<'_> {
         if !resumable {
             return;
         }
+        // Until it was suspended they were being collected.
+        let batches = if self.state.status == RunStatus::Suspended { self.owed_collections() } else { Vec::new() };
         self.state.status = RunStatus::Running;
         self.state.ending = None;
         self.state.failure = None;
@@ -29,6 +31,7 @@ impl Turn<'_> {
         // Calls under way were never given up; everything else may have been missed while the run stood still.
         let owed = self.owed(false);
         self.commands.extend(owed);
+        self.commands.extend(batches);
         self.wake_all();
     }
 

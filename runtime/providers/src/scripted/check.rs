@@ -50,6 +50,21 @@ fn described(asked: &Asked) -> Result<(), String> {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
+/// What hands a batch over, without its requests, which are checked each by itself.
+pub(super) fn batch(api: Api, body: &Value) -> Result<(), String> {
+    let mut body = body.clone();
+    let validator = if api == Api::AnthropicMessages { &*ANTHROPIC_BATCH } else { &*OPENAI_BATCH };
+    for request in body.get_mut("requests").and_then(Value::as_array_mut).into_iter().flatten() {
+        // Newer than the description.
+        request["params"] = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]});
+    }
+    validator.iter_errors(&body).next().map_or(Ok(()), |error| Err(format!("{error} (at `{}`)", error.instance_path())))
+}
+
+static OPENAI_BATCH: LazyLock<Validator> = LazyLock::new(|| validator(OPENAI, "CreateBatchRequest", false));
+static ANTHROPIC_BATCH: LazyLock<Validator> = LazyLock::new(|| {
+    validator(include_str!("../../../../tests/provider/specs/anthropic.trim.json"), "CreateMessageBatchParams", false)
+});
 static OPENAI_CHAT: LazyLock<Validator> = LazyLock::new(|| validator(OPENAI, "CreateChatCompletionRequest", false));
 static OPENAI_RESPONSES: LazyLock<Validator> = LazyLock::new(|| validator(OPENAI, "CreateResponse", false));
 static ANTHROPIC: LazyLock<Validator> = LazyLock::new(|| {

@@ -4,6 +4,7 @@
 //! A script is a queue of [`Reply`]; when it is empty a rule answers, by default with made-up answers that fit the asked
 //! schema. Every request is journalled, refused ones too.
 
+mod batches;
 mod check;
 mod connection;
 mod make;
@@ -15,6 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::post;
+use batches::Batches;
 use connection::{Connection, Connections};
 use pmflow_plan::{Api, Usage};
 use serde_json::Value;
@@ -59,6 +61,8 @@ pub struct Entry {
     pub refused: Option<String>,
     /// What the server would bill for it.
     pub billed: Option<Usage>,
+    /// The batch that it came in.
+    pub batch: Option<String>,
 }
 
 /// What the server does with a request.
@@ -170,12 +174,30 @@ impl Reply {
     }
 }
 
+/// What becomes of batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batching {
+    /// They end when they are looked at for the second time.
+    Prompt,
+    /// They do not end until this is changed.
+    Held,
+    /// They end, and half of their requests were not reached in time.
+    Late,
+    /// The whole is found to be wrong (where a provider does that).
+    Refused,
+    /// Nothing is known of batches here.
+    Absent,
+    /// None is taken for now.
+    Busy,
+}
+
 type Rule = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
 struct Shared {
     script: Mutex<VecDeque<Reply>>,
     rule: Mutex<Rule>,
     journal: Mutex<Vec<Entry>>,
+    batches: Mutex<Batches>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -190,12 +212,18 @@ impl Scripted {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let rule: Rule = Arc::new(|_| Reply::Answer(ScriptedAnswer::default()));
-        let state = Arc::new(Shared { script: Mutex::default(), rule: Mutex::new(rule), journal: Mutex::default() });
+        let state = Arc::new(Shared {
+            script: Mutex::default(),
+            rule: Mutex::new(rule),
+            journal: Mutex::default(),
+            batches: Mutex::default(),
+        });
         let routes = Router::new()
             .route("/v1/chat/completions", post(chat))
             .route("/v1/responses", post(responses))
             .route("/v1/messages", post(messages))
             .route("/v1beta/models/{call}", post(gemini))
+            .merge(batches::routes())
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(state.clone());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -225,7 +253,12 @@ impl Scripted {
         *lock(&self.state.rule) = Arc::new(rule);
     }
 
-    /// All requests so far, in the order of their arrival.
+    /// What becomes of batches from now on.
+    pub fn batches(&self, how: Batching) {
+        lock(&self.state.batches).how = how;
+    }
+
+    /// All requests so far, in the order of their arrival; those of a batch, in the order of the batch.
     pub fn journal(&self) -> Vec<Entry> {
         lock(&self.state.journal).clone()
     }
@@ -293,27 +326,40 @@ async fn serve(
     body: &[u8],
 ) -> Response<Body> {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let mut asked = speak::understand(api, call.as_deref(), body, headers);
-    let refused = check::request(&asked).err();
-    let at = {
-        let mut journal = lock(&state.journal);
-        asked.number = journal.len() as u64 + 1;
-        asked.request_id = format!("req_{}", asked.number);
-        journal.push(Entry { asked: asked.clone(), refused: refused.as_ref().map(|(_, reason)| reason.clone()), billed: None });
-        journal.len() - 1
-    };
+    let asked = speak::understand(api, call.as_deref(), body, headers);
+    let (asked, refused) = state.note(asked, None);
     if let Some((status, reason)) = refused {
         return plain(status, "application/json", speak::error(api, status, &reason).into_bytes(), &asked, &[]);
     }
-    let reply = lock(&state.script).pop_front();
-    let rule = lock(&state.rule).clone();
-    let reply = reply.unwrap_or_else(|| rule(&asked));
-    let answer = answer_of(&reply).map(|answer| speak::answer(&asked, answer));
-    if let (Some((_, billed)), Some(entry)) = (&answer, lock(&state.journal).get_mut(at)) {
-        entry.billed = Some(*billed);
-    }
-    let body = answer.map(|(body, _)| body).unwrap_or_default();
+    let (reply, body) = state.reply(&asked);
     perform(reply, body, connection, &asked).await
+}
+
+impl Shared {
+    /// Writes a request down. With the reason why it is refused, if it is.
+    fn note(&self, mut asked: Asked, batch: Option<&str>) -> (Asked, Option<(u16, String)>) {
+        let refused = check::request(&asked).err();
+        let mut journal = lock(&self.journal);
+        asked.number = journal.len() as u64 + 1;
+        asked.request_id = format!("req_{}", asked.number);
+        let reason = refused.as_ref().map(|(_, reason)| reason.clone());
+        journal.push(Entry { asked: asked.clone(), refused: reason, billed: None, batch: batch.map(str::to_owned) });
+        (asked, refused)
+    }
+
+    /// What the script says, and the body of the answer, which is billed.
+    fn reply(&self, asked: &Asked) -> (Reply, Vec<u8>) {
+        let reply = lock(&self.script).pop_front();
+        let rule = lock(&self.rule).clone();
+        let reply = reply.unwrap_or_else(|| rule(asked));
+        let Some((body, billed)) = answer_of(&reply).map(|answer| speak::answer(asked, answer)) else {
+            return (reply, Vec::new());
+        };
+        if let Some(entry) = lock(&self.journal).get_mut(asked.number as usize - 1) {
+            entry.billed = Some(billed);
+        }
+        (reply, body)
+    }
 }
 
 /// The answer that is worked out, and billed, even when it never arrives.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// at again when its last call was put off (29); a loop's pull could not be derived as it was sent (268). Pauses that come
 /// late (71, 229, 1409), also after the run failed many times (3893). A pull named variables that its stages do not read (581). Runs
 /// that failed and were resumed in a kinder world were compared (2219, 4309, 7495, 12218, 17362).
-const KEPT_SEEDS: &[u64] = &[0, 29, 71, 229, 268, 581, 1409, 2219, 3893, 4309, 7495, 12_218, 17_362];
+const KEPT_SEEDS: &[u64] = &[165, 1130, 0, 29, 71, 229, 268, 581, 1409, 2219, 3893, 4309, 7495, 12_218, 17_362];
 const SEEDS: u64 = 2_000;
 const THREADS: u64 = 4;
 const NOW: i64 = 1_800_000_000_000_000;
@@ -113,7 +113,7 @@ fn of_a_shared_budget(made: &Made, seed: u64, troubles: Troubles, limit: Money) 
     let line = simulation.around.shared.as_ref().and_then(|chain| chain.lines.last()).expect("the budget is there");
     let (spent, shared) = (simulation.run.account(), line.account);
     let settled = spent.settled.checked_add(others).expect("small");
-    assert_eq!((shared.settled, shared.unknown, shared.held), (settled, spent.unknown, Money::ZERO), "seed {seed}");
+    assert_eq!((shared.settled, shared.unknown, shared.held), (settled, spent.unknown, spent.held), "seed {seed}");
 }
 
 /// A run that takes over from one that has ended does what that one did not do for the same input, and nothing else.
