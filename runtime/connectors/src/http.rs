@@ -8,7 +8,6 @@ mod auth;
 mod body;
 mod outcome;
 mod paging;
-mod rate;
 mod request;
 pub mod retry_after;
 
@@ -20,7 +19,6 @@ use outcome::Answer;
 use pmflow_plan::eval::{Context, Scope};
 use pmflow_plan::value::Record;
 use pmflow_plan::{Connector, Failure, FailureClass, Operation, ParameterDefault, Plan, Type, Value, schema};
-use rate::RateLimits;
 use request::Prepared;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -30,14 +28,13 @@ use std::time::{Duration, Instant};
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 const REDIRECTS_MAX: usize = 5;
 
-/// Calls operations. Cheap to clone; clones share connections, rate limits and OAuth tokens.
+/// Calls operations. Cheap to clone; clones share connections and OAuth tokens. Rate limits are the caller's to keep.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Made ready with the first request: reading all root certificates of the system takes ten milliseconds or more.
     http: Arc<OnceLock<Result<reqwest::Client, String>>>,
     base_urls: Arc<BTreeMap<String, String>>,
     answer_bytes_max: usize,
-    rates: Arc<RateLimits>,
     tokens: Arc<Tokens>,
 }
 
@@ -69,13 +66,7 @@ impl ClientBuilder {
     }
 
     fn over(self, http: Arc<OnceLock<Result<reqwest::Client, String>>>) -> Client {
-        Client {
-            http,
-            base_urls: Arc::new(self.base_urls),
-            answer_bytes_max: self.answer_bytes_max,
-            rates: Arc::default(),
-            tokens: Arc::default(),
-        }
+        Client { http, base_urls: Arc::new(self.base_urls), answer_bytes_max: self.answer_bytes_max, tokens: Arc::default() }
     }
 }
 
@@ -92,7 +83,7 @@ pub struct Invocation<'a> {
     pub secrets: &'a dyn Secrets,
     /// Sent where the operation names a header for it.
     pub idempotency_key: Option<&'a str>,
-    /// From asking for a slot of the rate limit to the last byte.
+    /// To the last byte.
     pub timeout: Duration,
 }
 
@@ -160,7 +151,6 @@ impl Client {
         let deadline = Instant::now() + invocation.timeout;
         let connector = invocation.connector()?;
         let prepared = Prepared::new(self, invocation, connector, scope, next)?;
-        self.rates.take(connector, deadline).await.map_err(|failure| prepared.named(failure))?;
         let (answer, token_was_kept) = self.send(invocation, connector, &prepared, deadline).await?;
         // A kept token may have been withdrawn; refused for it, nothing was done, so a fresh one is tried once.
         if answer.status == 401 && token_was_kept {

@@ -504,24 +504,6 @@ async fn a_page_may_be_left_half_way() {
     assert!(client.page(&invocation, Some("nonsense")).await.is_err());
 }
 
-#[tokio::test]
-async fn rate_limits_hold_in_every_stretch_of_time() {
-    let server = echo().await;
-    let limited = Connector { rate: Some(RateLimit { requests: 3, per_ms: 300 }), ..connector(Auth::None) };
-    let case = Case::new(limited, get(), &[]);
-    let client = client(&server);
-    let started = std::time::Instant::now();
-    for _ in 0..7 {
-        case.call_with(&client).await.unwrap();
-    }
-    assert!(started.elapsed() >= Duration::from_millis(600), "{:?}", started.elapsed());
-    let hurried = Case { timeout: Duration::from_millis(5), ..case };
-    let failures = futures::future::join_all((0..4).map(|_| hurried.call_with(&client))).await;
-    let failure = failures.into_iter().find_map(Result::err).unwrap();
-    assert_eq!((failure.class, failure.billing), (FailureClass::RateLimit, Billing::NotSent));
-    assert!(failure.retry_after_ms.unwrap() <= 600);
-}
-
 /// A server that says these bytes and hangs up.
 async fn answering_once(bytes: &'static [u8]) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,8 +3,11 @@
 use pmflow_plan::{Billing, Failure, FailureClass, Retry};
 use sha2::{Digest, Sha256};
 
-/// How often one model may say "later", with proof that it billed nothing, before that counts as a failed try.
+/// How often one model may say "later", with proof that it billed nothing, before that counts as a failed try: some minutes'
+/// patience while another model can be asked.
 pub(crate) const PUT_OFF_MAX: u32 = 12;
+/// And some hours' where there is no other: a storm passes, and the work is there when it has.
+pub(crate) const PUT_OFF_MAX_OF_LAST: u32 = 240;
 const PUT_OFF_MS_MIN: u64 = 1_000;
 const PUT_OFF_MS_MAX: u64 = 60_000;
 /// Who asks for more patience than this is taken to be out of service.
@@ -24,15 +27,15 @@ pub(crate) enum Next {
     Exhausted,
 }
 
-/// Decides after `tried` earlier tries failed and the call was put off `put_off` times. `seed` makes the jitter, the
+/// Decides after `tried` earlier tries failed and the call was put off `put_off.0` times of at most `put_off.1`. `seed` makes the jitter, the
 /// same after every crash.
-pub(crate) fn next(failure: &Failure, retry: Option<&Retry>, tried: u32, put_off: u32, seed: &str) -> Next {
+pub(crate) fn next(failure: &Failure, retry: Option<&Retry>, tried: u32, put_off: (u32, u32), seed: &str) -> Next {
     let asked = failure.retry_after_ms.unwrap_or(0);
     if asked > RETRY_AFTER_MS_MAX {
         return Next::Exhausted;
     }
-    if failure.class == FailureClass::RateLimit && failure.billing != Billing::Unknown && put_off < PUT_OFF_MAX {
-        let delay = backoff(PUT_OFF_MS_MIN, PUT_OFF_MS_MAX, put_off, seed);
+    if failure.class == FailureClass::RateLimit && failure.billing != Billing::Unknown && put_off.0 < put_off.1 {
+        let delay = backoff(PUT_OFF_MS_MIN, PUT_OFF_MS_MAX, put_off.0, seed);
         return Next::PutOff { delay_ms: delay.max(asked) };
     }
     match retry {
@@ -87,15 +90,15 @@ mod tests {
     #[test]
     fn a_later_time_that_is_asked_for_is_kept() {
         let failure = Failure::not_billed(FailureClass::RateLimit, "slow down").retry_after_ms(Some(90_000));
-        assert_eq!(next(&failure, None, 0, 0, "s"), Next::PutOff { delay_ms: 90_000 });
-        assert_eq!(next(&failure.retry_after_ms(Some(u64::MAX)), Some(&retry(3)), 0, 0, "s"), Next::Exhausted);
+        assert_eq!(next(&failure, None, 0, (0, PUT_OFF_MAX), "s"), Next::PutOff { delay_ms: 90_000 });
+        assert_eq!(next(&failure.retry_after_ms(Some(u64::MAX)), Some(&retry(3)), 0, (0, PUT_OFF_MAX), "s"), Next::Exhausted);
     }
 
     #[test]
     fn being_put_off_for_ever_becomes_a_failed_try() {
         let failure = Failure::not_billed(FailureClass::RateLimit, "slow down");
-        assert!(matches!(next(&failure, Some(&retry(1)), 0, PUT_OFF_MAX, "s"), Next::Again { .. }));
-        assert_eq!(next(&failure, Some(&retry(1)), 1, PUT_OFF_MAX, "s"), Next::Exhausted);
+        assert!(matches!(next(&failure, Some(&retry(1)), 0, (PUT_OFF_MAX, PUT_OFF_MAX), "s"), Next::Again { .. }));
+        assert_eq!(next(&failure, Some(&retry(1)), 1, (PUT_OFF_MAX, PUT_OFF_MAX), "s"), Next::Exhausted);
     }
 
     #[test]
@@ -109,15 +112,24 @@ mod tests {
             (FailureClass::Refusal, false),
         ] {
             let failure = Failure::unknown(class, "x");
-            assert_eq!(next(&failure, Some(&retry(1)), 0, 0, "s") != Next::Exhausted, again, "{class:?}");
+            assert_eq!(next(&failure, Some(&retry(1)), 0, (0, PUT_OFF_MAX), "s") != Next::Exhausted, again, "{class:?}");
         }
         let named = Retry { on: vec![FailureClass::Refusal], ..retry(1) };
-        assert!(matches!(next(&Failure::unknown(FailureClass::Refusal, "x"), Some(&named), 0, 0, "s"), Next::Again { .. }));
-        assert_eq!(next(&Failure::unknown(FailureClass::Transport, "x"), Some(&named), 0, 0, "s"), Next::Exhausted);
+        assert!(matches!(
+            next(&Failure::unknown(FailureClass::Refusal, "x"), Some(&named), 0, (0, PUT_OFF_MAX), "s"),
+            Next::Again { .. }
+        ));
+        assert_eq!(
+            next(&Failure::unknown(FailureClass::Transport, "x"), Some(&named), 0, (0, PUT_OFF_MAX), "s"),
+            Next::Exhausted
+        );
         let unbilled = Retry { unbilled: true, ..retry(1) };
         let refused = Failure::not_sent(FailureClass::Transport, "x");
-        assert!(matches!(next(&refused, Some(&unbilled), 0, 0, "s"), Next::Again { .. }));
-        assert_eq!(next(&refused, Some(&unbilled), 1, 0, "s"), Next::Exhausted);
-        assert_eq!(next(&Failure::unknown(FailureClass::Transport, "x"), Some(&unbilled), 0, 0, "s"), Next::Exhausted);
+        assert!(matches!(next(&refused, Some(&unbilled), 0, (0, PUT_OFF_MAX), "s"), Next::Again { .. }));
+        assert_eq!(next(&refused, Some(&unbilled), 1, (0, PUT_OFF_MAX), "s"), Next::Exhausted);
+        assert_eq!(
+            next(&Failure::unknown(FailureClass::Transport, "x"), Some(&unbilled), 0, (0, PUT_OFF_MAX), "s"),
+            Next::Exhausted
+        );
     }
 }

@@ -70,6 +70,7 @@ pub(crate) struct Driver<S: Store> {
     pub limits: Vec<BudgetLimit>,
     pub store: Arc<S>,
     pub effects: Arc<Effects<S>>,
+    pub gates_moved: watch::Receiver<u64>,
     pub run: Run,
     pub lease: Lease,
     pub tending: Tending<S>,
@@ -147,6 +148,9 @@ impl<S: Store> Driver<S> {
             let pending = tokio::select! {
                 biased;
                 Ok(()) = self.wish.changed() => self.wished(),
+                Ok(()) = self.gates_moved.changed() => {
+                    vec![self.apply(Event::ModelsGated { models: self.effects.turns.gated() })]
+                }
                 Some(notice) = self.tending.notices.recv() => self.noticed(notice, &mut flight)?,
                 _ = look.tick(), if self.approvals == Approvals::Leave => self.leave_if_idle(&flight),
                 Some(event) = flight.events.recv() => self.apply_waiting(event, &mut flight),

@@ -4,7 +4,8 @@ use crate::clients::Clients;
 use crate::models::Models;
 use crate::operations::Operations;
 use crate::rows::Rows;
-use crate::{HostError, Setup};
+use crate::turns::{RunTurns, Turns};
+use crate::{HostError, Setup, budgets};
 use pmflow_engine::{CacheLookup, Command, Event, Gather, RunId};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{FailureClass, Plan};
@@ -17,7 +18,8 @@ pub(crate) struct Effects<S> {
     pub run: RunId,
     pub plan: Arc<Plan>,
     pub models: Models,
-    pub operations: Operations,
+    pub operations: Operations<S>,
+    pub turns: RunTurns<S>,
     pub rows: Rows,
     /// The runs that this one takes over from, nearest first.
     pub line: Vec<RunId>,
@@ -26,21 +28,23 @@ pub(crate) struct Effects<S> {
 impl<S: Store> Effects<S> {
     pub fn new(
         store: Arc<S>,
-        run: RunId,
+        turns: &Arc<Turns<S>>,
         plan: Arc<Plan>,
         setup: &Setup,
         clients: &Clients,
-        line: Vec<RunId>,
     ) -> Result<Effects<S>, HostError> {
         let models = Models::new(&plan, setup, clients)?;
-        let operations = Operations::new(setup, clients);
-        Ok(Effects { store, run, models, operations, rows: Rows::new(setup), plan, line })
+        let lane = format!("{}/{}", budgets::TEAM, plan.flow);
+        let operations = Operations::new(setup, clients, turns.clone(), lane.clone());
+        let turns = RunTurns::new(turns, &plan, &models, lane)?;
+        Ok(Effects { store, run: RunId("".into()), models, operations, turns, rows: Rows::new(setup), plan, line: Vec::new() })
     }
 
     /// None for a command that wants no answer.
     pub async fn perform(&self, command: Command) -> Option<Event> {
         match command {
-            Command::CallModel(call) => Some(self.models.call(&self.plan, call).await),
+            Command::CallModel(call) => Some(self.models.call(&self.plan, &self.turns, call).await),
+            Command::AwaitTurn(request) => Some(self.turns.turn(request).await),
             Command::SubmitBatch(calls) => Some(self.models.submit(&self.plan, calls).await),
             Command::CollectBatch(batch) => Some(self.models.collect(batch).await),
             Command::CancelBatch(batch) => {
@@ -53,7 +57,7 @@ impl<S: Store> Effects<S> {
             Command::Recall(recall) => Some(self.recall(recall).await),
             Command::Gather(gather) => Some(self.gather(gather).await),
             Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) => None,
-            Command::AwaitTurn(_) | Command::DrawBudget { .. } | Command::RunEnded(_) => None,
+            Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }
     }
 

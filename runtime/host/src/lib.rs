@@ -23,6 +23,7 @@ pub mod secrets;
 pub mod signature;
 mod take_over;
 pub mod tokens;
+mod turns;
 pub mod webhooks;
 mod worker;
 
@@ -48,6 +49,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use turns::Turns;
 
 /// What a run needs besides its plan; stored with it, so that any process can go on. No secret is in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -144,6 +146,7 @@ pub struct Host<S> {
     process: Process,
     fault: Arc<Fault>,
     caretaker: Arc<Caretaker<S>>,
+    turns: Arc<Turns<S>>,
     clients: Clients,
     /// By flow, the plan that was stored last: it is not stored again for every run.
     plans: Mutex<BTreeMap<String, PlanId>>,
@@ -163,8 +166,9 @@ pub struct Live {
 impl<S: Store> Host<S> {
     pub fn new(store: Arc<S>, fault: Fault) -> Host<S> {
         let (caretaker, process) = (Caretaker::new(store.clone()), this_process());
+        let turns = Turns::new(store.clone(), process.id.clone());
         let (clients, plans) = (Clients::default(), Mutex::default());
-        Host { store, process, fault: Arc::new(fault), caretaker, clients, plans }
+        Host { store, process, fault: Arc::new(fault), caretaker, turns, clients, plans }
     }
 
     /// Creates a run. Its input is durable when this returns.
@@ -191,9 +195,11 @@ impl<S: Store> Host<S> {
         let plan_id = self.keep(&plan, source_map).await?;
         let plan = Arc::new(plan);
         let setup_text = setup_text(&setup)?;
+        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients)?;
         loop {
             let id = new_id();
-            let options = RunOptions { origin: origin.clone(), ..options(setup.cost_max, &setup) };
+            let gated = effects.turns.gated();
+            let options = RunOptions { origin: origin.clone(), gated, ..options(setup.cost_max, &setup) };
             let (run, first) = Run::new(plan.clone(), plan_id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
@@ -207,7 +213,7 @@ impl<S: Store> Host<S> {
                 Created::Exists => {}
                 Created::Run { lease, refused } => {
                     self.fault.pass(fault::Boundary::Commit);
-                    return self.live(run, plan, setup, lease, approvals, vec![first.into()], Some(refused)).await;
+                    return self.live(run, effects, setup, lease, approvals, vec![first.into()], Some(refused)).await;
                 }
             }
         }
@@ -270,7 +276,9 @@ impl<S: Store> Host<S> {
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let options = RunOptions { limit_raised: cost_max, ..options(None, &setup) };
+        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients)?;
+        let gated = effects.turns.gated();
+        let options = RunOptions { limit_raised: cost_max, gated, ..options(None, &setup) };
         let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options, clock::now())?;
         let mut first = vec![Pending::from(recovered)];
         if let Some(limit) = cost_max.filter(|_| status != RunStatus::Running) {
@@ -294,7 +302,7 @@ impl<S: Store> Host<S> {
         if status != RunStatus::Running {
             go_on(&mut run, &mut first);
         }
-        self.live(run, plan, setup, lease, approvals, first, None).await
+        self.live(run, effects, setup, lease, approvals, first, None).await
     }
 }
 
@@ -303,7 +311,7 @@ impl<S: Store> Host<S> {
     async fn live(
         &self,
         run: Run,
-        plan: Arc<Plan>,
+        effects: Effects<S>,
         setup: Setup,
         lease: Lease,
         approvals: Approvals,
@@ -315,13 +323,15 @@ impl<S: Store> Host<S> {
         let id = lease.run.clone();
         let line = take_over::line(&*self.store, setup.origin.clone().map(|origin| RunId(origin.into()))).await?;
         let line = line.into_iter().map(|(run, _)| run).collect();
-        let effects = Arc::new(Effects::new(self.store.clone(), id.clone(), plan.clone(), &setup, &self.clients, line)?);
+        let effects = Arc::new(Effects { run: id.clone(), line, ..effects });
+        let plan = effects.plan.clone();
         let spender = budgets::spender(&plan, &setup);
         let limits = budgets::declared(&plan, &spender);
         let driver = Driver {
             spender,
             limits,
             store: self.store.clone(),
+            gates_moved: effects.turns.moved(),
             effects,
             run,
             tending: self.caretaker.tend(lease.clone()),

@@ -2,12 +2,14 @@
 
 use crate::clients::Clients;
 use crate::fitting::{self, Texts};
+use crate::turns::RunTurns;
 use crate::{HostError, Setup, secrets};
 use pmflow_engine::{CallId, Event, Finish, ModelCall};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::schema::{self, Types};
 use pmflow_plan::{FailureClass, Model, Plan, Prompt};
 use pmflow_providers::{Answer, Client, Failed, Request, Response, Secrets, Settings, SimulateOptions, Stop, base_url_variable};
+use pmflow_store::Store;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,9 +72,14 @@ impl Models {
         Ok(())
     }
 
-    pub async fn call(&self, plan: &Plan, call: ModelCall) -> Event {
+    /// Names the account that the model's calls go to; none where nobody limits them.
+    pub fn account(&self, model: &str) -> Option<String> {
+        self.client.account(self.models.get(model)?, &Environment)
+    }
+
+    pub async fn call<S: Store>(&self, plan: &Plan, turns: &RunTurns<S>, call: ModelCall) -> Event {
         match self.request(plan, &call) {
-            Ok(request) => self.send(request, call).await,
+            Ok(request) => self.send(turns, request, call).await,
             Err(failure) => Event::CallFailed { call: call.call, failure },
         }
     }
@@ -98,8 +105,10 @@ impl Models {
         })
     }
 
-    async fn send(&self, request: Request, call: ModelCall) -> Event {
-        outcome(call.call, call.model, self.client.send(&request, &Environment).await)
+    async fn send<S: Store>(&self, turns: &RunTurns<S>, request: Request, call: ModelCall) -> Event {
+        let answer = self.client.send(&request, &Environment).await;
+        turns.report(&call, &answer);
+        outcome(call.call, call.model, answer)
     }
 }
 

@@ -9,6 +9,7 @@ use pmflow_engine::{Event, Pull, ResolvedSource, Row};
 use pmflow_plan::eval::Context;
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{FailureClass, FileFormat, Plan, Type};
+use pmflow_store::Store;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -48,7 +49,7 @@ impl Rows {
         Rows { folder: setup.folder.clone(), open: Arc::default() }
     }
 
-    pub async fn pull(&self, plan: &Arc<Plan>, operations: &Operations, pull: Pull) -> Event {
+    pub async fn pull<S: Store>(&self, plan: &Arc<Plan>, operations: &Operations<S>, pull: Pull) -> Event {
         let Pull { instance, step, pull: number, name: _, source, cursor, rows_max, read_max, stages, timeout_ms } = pull;
         let gathered = match source {
             ResolvedSource::File { format, path, row } => {

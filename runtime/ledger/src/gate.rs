@@ -90,6 +90,8 @@ pub enum Outcome {
     Limited { wait_us: Option<Time> },
     /// It could not be reached, broke off, or failed on its side.
     Failed,
+    /// Nothing was learnt of it.
+    Unsent,
 }
 
 /// When a call got its turn, and for how many tokens.
@@ -162,6 +164,7 @@ impl Gate {
         match report.outcome {
             Outcome::Failed => model.breaker.failed_at(now),
             Outcome::Answered | Outcome::Limited { .. } => model.breaker.answered(),
+            Outcome::Unsent => {}
         }
         model.ration.hear(report, now);
         if let Some((turn, tokens)) = report.used {

@@ -1,5 +1,6 @@
 //! The client: which model, which key, one request, one answer.
 
+use crate::allowance;
 use crate::batches::SimulatedBatches;
 use crate::endpoint::{Endpoint, display_name};
 use crate::exchange::{self, Exchange, Limits};
@@ -75,6 +76,16 @@ impl Client {
         if self.simulates(model.api) { Ok(()) } else { Endpoint::of(model, &self.settings, secrets).map(drop) }
     }
 
+    /// Names what a model's calls share with others' as far as the provider's limits go: the address and the key, of which it
+    /// tells nothing. None for a model that is simulated or cannot be asked.
+    pub fn account(&self, model: &Model, secrets: &dyn Secrets) -> Option<String> {
+        if self.simulates(model.api) {
+            return None;
+        }
+        let endpoint = Endpoint::of(model, &self.settings, secrets).ok()?;
+        Some(format!("{} {}", model.provider, endpoint.fingerprint()))
+    }
+
     /// Makes one attempt: at most one HTTP request, and none where the failure says `not_sent`.
     pub async fn send(&self, request: &Request, secrets: &dyn Secrets) -> Result<Response, Failed> {
         if self.simulates(request.model.api) {
@@ -87,15 +98,18 @@ impl Client {
         let asking = self.http()?.post(endpoint.url.clone()).headers(headers(request, &endpoint)?).body(body);
         let exchange = exchange::send(asking, &context, self.limits(request.timeout)).await?;
         let request_id = request_id(&exchange.headers);
-        let with_id = |mut failed: Failed| {
+        let allowances = allowance::read(&exchange.headers, now_ms());
+        let with_headers = |mut failed: Failed| {
             failed.request_id = failed.request_id.or_else(|| request_id.clone());
+            failed.allowances = allowances.clone();
             failed
         };
-        let answer = whole_answer(&context, &exchange).map_err(|failure| with_id(failure.into()))?;
+        let answer = whole_answer(&context, &exchange).map_err(|failure| with_headers(failure.into()))?;
         let mut reading = protocol::read(request.model.api, &answer);
         usage::doubt_against(request, &mut reading.report);
-        let mut response = settle(&context, reading, &exchange.body).map_err(|failed| with_id(*failed))?;
+        let mut response = settle(&context, reading, &exchange.body).map_err(|failed| with_headers(*failed))?;
         response.request_id = request_id.or(response.request_id);
+        response.allowances = allowances;
         Ok(response)
     }
 
@@ -177,6 +191,7 @@ pub(crate) fn settle(context: &Context<'_>, reading: Reading, body: &[u8]) -> Re
                 stop,
                 model: reading.model,
                 request_id: reading.id,
+                allowances: Vec::new(),
             });
         }
         Outcome::Unusable(reason) => {
@@ -200,6 +215,7 @@ pub(crate) fn settle(context: &Context<'_>, reading: Reading, body: &[u8]) -> Re
         raw_usage: reported.then_some(report.raw),
         usage_doubts: if reported { report.doubts } else { Vec::new() },
         request_id: reading.id,
+        allowances: Vec::new(),
     }))
 }
 

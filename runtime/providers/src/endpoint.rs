@@ -6,6 +6,7 @@ use pmflow_plan::{Api, Failure, FailureClass, Model};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest as _, Sha256};
 
 /// The API version that rejects sampling parameters; what Anthropic's own libraries send since November 2026.
 pub(crate) const ANTHROPIC_VERSION: &str = "2026-10-21";
@@ -23,6 +24,14 @@ pub fn base_url_variable(provider: &str) -> String {
     match provider {
         "google" => "GEMINI_BASE_URL".to_owned(),
         other => format!("{}_BASE_URL", variable_prefix(other)),
+    }
+}
+
+/// The variable that declares what a provider's key may do: `OPENAI_RATE_LIMIT`.
+pub fn rate_limit_variable(provider: &str) -> String {
+    match provider {
+        "google" => "GEMINI_RATE_LIMIT".to_owned(),
+        other => format!("{}_RATE_LIMIT", variable_prefix(other)),
     }
 }
 
@@ -72,6 +81,13 @@ impl Endpoint {
             headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
         }
         Ok(headers)
+    }
+
+    /// The same for the same server and key, and for no others.
+    pub fn fingerprint(&self) -> String {
+        let key = self.key.as_ref().map_or("", |key| key.expose_secret().trim());
+        let digest = Sha256::digest(format!("{}\n{key}", self.url.origin().ascii_serialization()));
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// For messages: the address without a query, which might hold a token.

@@ -8,6 +8,7 @@
 //! What is deliberately absent: the environment (the caller hands in base addresses and a [`Secrets`]), a price, a
 //! check of the answer against its type (the caller does both), streaming, tools.
 
+mod allowance;
 mod answer;
 mod anthropic_messages;
 mod batches;
@@ -30,9 +31,10 @@ mod thinking;
 pub mod tokens;
 mod usage;
 
+pub use allowance::{Allowance, Counted};
 pub use batches::{BatchLook, Handed, Taken};
 pub use client::{Client, Settings};
-pub use endpoint::{base_url_variable, key_variables};
+pub use endpoint::{base_url_variable, key_variables, rate_limit_variable};
 pub use request::{Answer, Failed, Request, Response, Stop};
 pub use secrets::Secrets;
 pub use simulated::{SimulateOptions, SimulatedOutput};

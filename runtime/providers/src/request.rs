@@ -1,5 +1,6 @@
 //! What goes in and what comes out of [`crate::Client::send`].
 
+use crate::allowance::Allowance;
 use pmflow_plan::{Failure, Model, Role, Type, Usage};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,6 +58,8 @@ pub struct Response {
     /// The model that answered, in the provider's words.
     pub model: Option<String>,
     pub request_id: Option<String>,
+    /// What the answer said about the provider's limits.
+    pub allowances: Vec<Allowance>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +81,13 @@ pub struct Failed {
     pub raw_usage: Option<Value>,
     pub usage_doubts: Vec<String>,
     pub request_id: Option<String>,
+    /// What the answer, if there was one, said about the provider's limits.
+    pub allowances: Vec<Allowance>,
 }
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Failed {
-        Failed { failure, usage: None, raw_usage: None, usage_doubts: Vec::new(), request_id: None }
+        Failed { failure, usage: None, raw_usage: None, usage_doubts: Vec::new(), request_id: None, allowances: Vec::new() }
     }
 }
 

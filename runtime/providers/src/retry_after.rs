@@ -19,7 +19,7 @@ pub(crate) fn wait_ms(headers: &HeaderMap, body: Option<&Value>, now_ms: i64) ->
     said.map(|wait| wait.min(WAIT_MS_MAX))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|value| !value.is_empty())
 }
 
@@ -71,7 +71,7 @@ fn exhausted_limit(headers: &HeaderMap, now_ms: i64) -> Option<u64> {
         .max()
 }
 
-fn reset_ms(value: &str, now_ms: i64) -> Option<u64> {
+pub(crate) fn reset_ms(value: &str, now_ms: i64) -> Option<u64> {
     if let Ok(date) = DateTime::parse_from_rfc3339(value) {
         return Some(until(date.timestamp_millis(), now_ms));
     }

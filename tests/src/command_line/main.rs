@@ -16,6 +16,7 @@ mod mistakes;
 mod moderation;
 mod prices;
 mod process;
+mod rate_limits;
 mod schedules;
 mod tightness;
 mod workers;

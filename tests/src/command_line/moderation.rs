@@ -41,6 +41,10 @@ impl Provider {
         Provider { server, answered, runtime }
     }
 
+    pub fn base_url(&self) -> String {
+        self.server.base_url()
+    }
+
     pub fn command(&self, folder: &Folder, words: &[&str]) -> Command {
         let mut command = folder.command(words);
         command.env("OPENAI_BASE_URL", self.server.base_url()).env("OPENAI_API_KEY", "test");

@@ -18,7 +18,6 @@ pub(super) struct Prepared {
     body: Option<Vec<u8>>,
     /// Only what changes nothing follows a redirect.
     pub may_follow: bool,
-    operation: String,
 }
 
 impl Prepared {
@@ -52,7 +51,7 @@ impl Prepared {
         }
         let method = method(operation.method);
         let may_follow = method == reqwest::Method::GET;
-        Ok(Prepared { url, method, headers, body: body.map(|(bytes, _)| bytes), may_follow, operation: operation.name.clone() })
+        Ok(Prepared { url, method, headers, body: body.map(|(bytes, _)| bytes), may_follow })
     }
 
     pub fn request(&self, http: &reqwest::Client, url: &Url, credentials: &Credentials, timeout: Duration) -> RequestBuilder {
@@ -70,12 +69,6 @@ impl Prepared {
             Some(body) => request.body(body.clone()),
             None => request,
         }
-    }
-
-    /// Says which operation a failure is of.
-    pub fn named(&self, failure: Failure) -> Failure {
-        let message = format!("`{}` was not called: {}", self.operation, failure.message);
-        Failure { message, ..failure }
     }
 }
 

@@ -104,7 +104,7 @@ impl<'a> Turn<'a> {
             _ => return Next::Exhausted,
         };
         let seed = format!("{} {}", self.state.id, at.path());
-        retry::next(failure, call.retry.as_ref(), tried, retry::PUT_OFF_MAX, &seed)
+        retry::next(failure, call.retry.as_ref(), tried, (0, 0), &seed)
     }
 
     /// The called flow failed, everything below it has ended, and the caller goes on.

@@ -64,7 +64,8 @@ impl<'a> Turn<'a> {
     pub fn operation_failed(&mut self, at: &At<'a>, call: &'a Call, failure: Failure) {
         let Some(StepState::Operation(state)) = self.entry(at).map(|entry| entry.state.clone()) else { return };
         let seed = format!("{} {}", self.state.id, at.path());
-        let (tried, put_off, delay_ms) = match retry::next(&failure, call.retry.as_ref(), state.tried, state.put_off, &seed) {
+        let later = (state.put_off, retry::PUT_OFF_MAX_OF_LAST);
+        let (tried, put_off, delay_ms) = match retry::next(&failure, call.retry.as_ref(), state.tried, later, &seed) {
             Next::PutOff { delay_ms } => (state.tried, state.put_off + 1, delay_ms),
             Next::Again { delay_ms } => (state.tried + 1, state.put_off, delay_ms),
             Next::Exhausted => return self.call_failed(at, call, failure, Detail::default()),

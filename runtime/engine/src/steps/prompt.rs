@@ -179,7 +179,9 @@ impl<'a> Turn<'a> {
         let (StepKind::Call(call), Some(prompt)) = (&at.step.kind, self.prompt(at)) else { return };
         let seed = format!("{} {}", self.state.id, at.path());
         let Some(state) = self.prompt_state(at) else { return };
-        let delay_ms = match retry::next(&failure, call.retry.as_ref(), state.tried, state.put_off, &seed) {
+        let is_last = (state.model as usize) + 1 >= prompt.chain.len();
+        let later = (state.put_off, if is_last { retry::PUT_OFF_MAX_OF_LAST } else { retry::PUT_OFF_MAX });
+        let delay_ms = match retry::next(&failure, call.retry.as_ref(), state.tried, later, &seed) {
             Next::PutOff { delay_ms } => {
                 state.put_off += 1;
                 Some(delay_ms)

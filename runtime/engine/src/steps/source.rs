@@ -98,7 +98,7 @@ impl<'a> Turn<'a> {
     /// Reads cost nothing and change nothing, so being put off counts like any other try, up to the larger of the two.
     pub fn next_read(&self, at: &At<'a>, source: &Source, failure: &Failure, tried: u32) -> Next {
         let seed = format!("{} {}", self.state.id, at.path());
-        retry::next(failure, source.retry.as_ref(), tried, tried, &seed)
+        retry::next(failure, source.retry.as_ref(), tried, (tried, retry::PUT_OFF_MAX_OF_LAST), &seed)
     }
 
     pub fn resolved(&self, at: &At<'a>, source: &'a Source) -> Result<ResolvedSource, Failure> {

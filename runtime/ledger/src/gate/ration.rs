@@ -112,7 +112,7 @@ impl Ration {
         match report.outcome {
             Outcome::Limited { wait_us } => self.later = Some(Later::again(self.later.take(), wait_us, now)),
             Outcome::Answered => self.later = self.later.take().and_then(Later::answered),
-            Outcome::Failed => {}
+            Outcome::Failed | Outcome::Unsent => {}
         }
     }
 }

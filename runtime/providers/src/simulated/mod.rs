@@ -99,6 +99,7 @@ fn answer(request: &Request, options: &SimulateOptions, identity: &[u8], fault: 
         stop,
         model: Some("simulated".to_owned()),
         request_id: Some(format!("simulated-{id}")),
+        allowances: Vec::new(),
     }
 }
 
