@@ -1,9 +1,10 @@
 use crate::commands::runs::{as_json, status_text};
-use crate::exit::{Code, Result};
+use crate::exit::{Code, Failed, Result};
 use crate::format::{clip, count, moment, plural, span, table};
 use crate::project::Project;
 use crate::store::{AnyStore, block_on, failed, find, open_existing};
 use crate::terminal::{Style, Terminal};
+use pmflow_engine::ProviderBatch;
 use pmflow_plan::SourceMap;
 use pmflow_store::{RunSummary, Store as _, StoredStep, UsageRow};
 use serde_json::json;
@@ -63,6 +64,10 @@ async fn page(
     head(run, terminal);
     for row in breaches(store, run).await? {
         terminal.line(&format!("    {}", breach(&row)));
+    }
+    for batch in batches(store, run).await? {
+        let calls = plural(batch.calls.len() as u64, "answer");
+        terminal.line(&format!("  batch    {} of {}: {calls} awaited", batch.name, batch.model));
     }
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     terminal.line("");
@@ -130,6 +135,14 @@ fn head(run: &RunSummary, terminal: &Terminal) {
             format!("{} cost more than was held: a fact of the price catalog does not hold", plural(account.breaches, "call"));
         terminal.line(&format!("  {}", terminal.paint(Style::Bad, &text)));
     }
+}
+
+/// Only what still holds money can have something in a batch.
+async fn batches(store: &AnyStore, run: &RunSummary) -> Result<Vec<ProviderBatch>> {
+    if run.account.held.pico() == 0 {
+        return Ok(Vec::new());
+    }
+    pmflow_host::batches::of_run(store, &run.id).await.map_err(|error| Failed::new(error.to_string()))
 }
 
 async fn breaches(store: &AnyStore, run: &RunSummary) -> Result<Vec<UsageRow>> {
@@ -219,6 +232,8 @@ async fn json_page(store: &AnyStore, run: &RunSummary, steps: &[StoredStep], map
         fields.insert("version".to_owned(), json!(1));
         fields.insert("steps".to_owned(), steps.iter().map(step_json).collect());
         fields.insert("approvals".to_owned(), json!(approvals));
+        let batch = |batch: &ProviderBatch| json!({ "name": &*batch.name, "model": batch.model, "awaited": batch.calls.len() });
+        fields.insert("batches".to_owned(), batches(store, run).await?.iter().map(batch).collect());
         fields.insert("breaches".to_owned(), breaches(store, run).await?.iter().map(breach_json).collect());
     }
     terminal.line(&format!("{whole:#}"));

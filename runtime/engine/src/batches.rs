@@ -216,7 +216,7 @@ impl<'a> Turn<'a> {
     }
 
     /// What providers have, by their names for it.
-    fn submitted(&self) -> BTreeMap<Arc<str>, ProviderBatch> {
+    pub fn submitted(&self) -> BTreeMap<Arc<str>, ProviderBatch> {
         let mut batches: BTreeMap<Arc<str>, ProviderBatch> = BTreeMap::new();
         for (path, local) in self.steps_with(|batch| matches!(batch, Batched::Submitted(_))) {
             let Some(at) = self.locate(&path, &local) else { continue };

@@ -4,7 +4,7 @@ use crate::expressions::clock;
 use crate::state::{BlockRef, Ending, Instance, Memory, Origin, STATE_FORMAT, State};
 use crate::turn::Turn;
 use crate::write::{Counters, InstanceStatus, RunStatus};
-use crate::{Command, Event, Path, RunId, Time, Transition, Write, failures};
+use crate::{Command, Event, Path, ProviderBatch, RunId, Time, Transition, Write, failures};
 use pmflow_ledger::Account;
 use pmflow_plan::eval::{self, Context};
 use pmflow_plan::patterns::Patterns;
@@ -105,6 +105,13 @@ impl Run {
         let mut state = self.state.clone();
         let context = self.tools.context(&self.plan);
         Turn::new(&self.plan, context, &mut state, self.state.changed_at).owed(true)
+    }
+
+    /// What providers have in batches, whether the run goes on or stands still.
+    pub fn batches(&self) -> Vec<ProviderBatch> {
+        let mut state = self.state.clone();
+        let context = self.tools.context(&self.plan);
+        Turn::new(&self.plan, context, &mut state, self.state.changed_at).submitted().into_values().collect()
     }
 
     pub fn id(&self) -> &RunId {

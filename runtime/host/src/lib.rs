@@ -4,6 +4,7 @@
 //! is driven by tasks of their own until it ends.
 
 pub mod alerts;
+pub mod batches;
 pub mod budgets;
 mod caretaker;
 mod clients;

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod bad_input;
+mod batches;
 mod breaches;
 mod budgets;
 mod care;

@@ -19,7 +19,7 @@ const OUTPUT_PICO: u64 = 500_000;
 
 /// A provider and how many requests it has answered.
 pub struct Provider {
-    server: Scripted,
+    pub server: Scripted,
     pub answered: Arc<AtomicU64>,
     runtime: tokio::runtime::Runtime,
 }

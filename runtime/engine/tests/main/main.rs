@@ -1,5 +1,6 @@
 //! Runs driven by hand, event by event.
 
+mod batches;
 mod blocks;
 mod calls;
 mod control;

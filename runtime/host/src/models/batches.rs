@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Between two looks at a batch: the first, then half as long again each time.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
+const LOOK_AFTER: Duration = Duration::from_millis(250);
 const LOOK_AFTER_MAX: Duration = Duration::from_secs(60);
 /// A provider that does not know a batch says so this often before it is believed.
 const UNKNOWN_MAX: u32 = 3;
