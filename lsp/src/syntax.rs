@@ -32,7 +32,7 @@ impl<'a> Around<'a> {
     /// The nodes that cover a whole stretch.
     pub fn stretch(file: &'a File, from: u32, to: u32) -> Around<'a> {
         let mut around = Around { from, to, ..Around::default() };
-        for item in file.items.iter().filter(|item| item.span.start <= from && to <= item.span.end) {
+        for item in file.items().filter(|item| item.span.start <= from && to <= item.span.end) {
             around.item = Some(item);
             walk::item(&mut around, item);
         }
@@ -326,7 +326,7 @@ fn loop_span(body: &ForStep) -> Span {
 /// The variables and parameters that an expression at the place may name; the nearest last.
 pub fn in_sight(file: &File, offset: u32) -> Vec<Declaration<'_>> {
     let covers = |item: &&Item| item.span.start <= offset && offset <= item.span.end;
-    let declared = file.items.iter().filter(covers).flat_map(declarations);
+    let declared = file.items().filter(covers).flat_map(declarations);
     let local = |declaration: &Declaration<'_>| matches!(declaration.kind, Kind::Parameter | Kind::Source | Kind::Variable);
     let seen = |within: Option<Span>| within.is_some_and(|within| within.start <= offset && offset <= within.end);
     declared.filter(|declaration| local(declaration) && seen(declaration.within)).collect()
@@ -335,14 +335,14 @@ pub fn in_sight(file: &File, offset: u32) -> Vec<Declaration<'_>> {
 /// The declaration whose name stands at exactly this stretch.
 pub fn declared(view: &View, definition: Span) -> Option<Declaration<'_>> {
     let tree = view.tree(definition.file)?;
-    let item = tree.items.iter().find(|item| item.span.start <= definition.start && definition.end <= item.span.end)?;
+    let item = tree.items().find(|item| item.span.start <= definition.start && definition.end <= item.span.end)?;
     declarations(item).into_iter().find(|declaration| declaration.name.span == definition)
 }
 
 /// The item around a definition.
 pub fn item_around(view: &View, definition: Span) -> Option<&Item> {
     let tree = view.tree(definition.file)?;
-    tree.items.iter().find(|item| item.span.start <= definition.start && definition.end <= item.span.end)
+    tree.items().find(|item| item.span.start <= definition.start && definition.end <= item.span.end)
 }
 
 /// What the name at a place stands for: where it is declared, and the stretch of the name itself.
@@ -351,7 +351,7 @@ pub fn meaning(view: &View, file: FileId, offset: u32) -> Option<(Span, Span)> {
         return Some((reference.definition, reference.span));
     }
     let tree = view.tree(file)?;
-    let items = tree.items.iter().filter(|item| item.span.start <= offset && offset <= item.span.end);
+    let items = tree.items().filter(|item| item.span.start <= offset && offset <= item.span.end);
     let named = items.flat_map(declarations).find(|found| found.name.span.start <= offset && offset <= found.name.span.end);
     named.map(|found| (found.name.span, found.name.span))
 }

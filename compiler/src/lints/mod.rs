@@ -171,7 +171,7 @@ impl<'a> Report<'a> {
         self.problems.push(problem);
     }
 
-    fn items(&self) -> &'a [ast::Item] {
+    fn items(&self) -> &'a [Arc<ast::Item>] {
         &self.file.ast.items
     }
 

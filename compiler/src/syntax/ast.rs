@@ -3,6 +3,7 @@
 
 use super::{FileId, Span};
 use ecow::EcoString;
+use std::sync::Arc;
 
 /// A name as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +29,14 @@ pub struct Comment {
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
     pub id: FileId,
-    pub items: Vec<Item>,
+    pub items: Vec<Arc<Item>>,
+}
+
+impl File {
+    /// In the order of the text.
+    pub fn items(&self) -> impl DoubleEndedIterator<Item = &Item> {
+        self.items.iter().map(|item| &**item)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

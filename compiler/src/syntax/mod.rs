@@ -1,5 +1,6 @@
 //! From text to a tree that is always whole.
 
+mod again;
 pub mod ast;
 mod build;
 mod closing;
@@ -7,10 +8,13 @@ mod consequences;
 mod keywords;
 mod parse;
 pub(crate) mod scan;
+mod shift;
 mod shorten;
 pub mod walk;
 
-pub use parse::{FILE_BYTES_MAX, Parsed, parse};
+pub use again::Before;
+pub(crate) use again::Reading;
+pub use parse::{FILE_BYTES_MAX, Parsed, parse, parse_again};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,5 +45,7 @@ impl Span {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod again_tests;
 #[cfg(test)]
 mod parse_tests;

@@ -1,11 +1,13 @@
 //! Any text gives a tree: the text is scanned, divided into items, and each item is read on its own.
 
+use super::again::{Before, Part};
 use super::ast::{self, Comment, Item, ItemKind};
 use super::build::{Builder, Docs};
 use super::scan::{self, DEPTH_MAX, Mark, Scan};
 use super::shorten::Short;
-use super::{FileId, Span, closing, consequences, keywords};
+use super::{FileId, Span, again, closing, consequences, keywords};
 use crate::problems::{Problem, Problems};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The largest source file, in bytes.
@@ -16,7 +18,7 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 const GRAMMAR_STEPS_MAX: usize = 400_000_000;
 
 /// A file that was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Parsed {
     pub file: Arc<ast::File>,
     /// In the order of the file; `///` lines that document nothing are among them.
@@ -24,10 +26,17 @@ pub struct Parsed {
     pub problems: Problems,
     /// How many stretches of the text were looked at to build the tree: a measure of the work, not of the time.
     pub stretches_read: u64,
+    pub(super) masked: String,
+    pub(super) parts: Vec<Part>,
 }
 
 /// Reads a file. Total: whatever cannot be read is a broken node among whole neighbours, and is reported once.
 pub fn parse(file: FileId, text: &str) -> Parsed {
+    parse_again(file, text, None)
+}
+
+/// As [`parse`], with the same result; what is as it was `before` is not read once more.
+pub fn parse_again(file: FileId, text: &str, before: Option<Before<'_>>) -> Parsed {
     if let Some(problem) = unreadable(file, text) {
         let mut problems = Problems::default();
         problems.push(problem);
@@ -36,6 +45,8 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
             comments: Vec::new(),
             problems,
             stretches_read: 0,
+            masked: String::new(),
+            parts: Vec::new(),
         };
     }
     pest::set_call_limit(std::num::NonZeroUsize::new(GRAMMAR_STEPS_MAX));
@@ -44,11 +55,22 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     scanned.sort_by_key(|problem| problem.span.start);
     let mut scanned = scanned.into_iter().peekable();
     let docs = Docs::new(std::mem::take(&mut scan.docs));
-    let mut reader =
-        Reader { file, text, docs, problems: Problems::default(), items: Vec::new(), apart: false, stretches_read: 0 };
-    for range in item_ranges(&scan) {
+    let ranges = item_ranges(&scan);
+    let equal = again::equal_parts(before, text, &scan, &ranges);
+    let mut reader = Reader {
+        file,
+        text,
+        docs,
+        problems: Problems::default(),
+        items: Vec::new(),
+        parts: Vec::with_capacity(ranges.len()),
+        apart: false,
+        stretches_read: 0,
+    };
+    for (range, equal) in ranges.into_iter().zip(equal) {
         let own = std::iter::from_fn(|| scanned.next_if(|problem| (problem.span.start as usize) < range.end)).collect();
-        reader.read_part(&scan, range, own);
+        let known = equal.zip(before.map(|before| before.parsed.file.items.as_slice()));
+        reader.part(&scan, range, own, known);
     }
     let mut problems = reader.problems;
     problems.all.extend(scanned);
@@ -57,7 +79,7 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     comments.extend(reader.docs.unattached());
     comments.sort_by_key(|comment| comment.span.start);
     let file = Arc::new(ast::File { id: file, items: reader.items });
-    Parsed { file, comments, problems, stretches_read: reader.stretches_read }
+    Parsed { file, comments, problems, stretches_read: reader.stretches_read, masked: scan.masked, parts: reader.parts }
 }
 
 /// Why a file is not read at all.
@@ -79,34 +101,58 @@ struct Reader<'a> {
     text: &'a str,
     docs: Docs,
     problems: Problems,
-    items: Vec<Item>,
+    items: Vec<Arc<Item>>,
+    parts: Vec<Part>,
     /// The brackets of the last part do not tell what belongs to what.
     apart: bool,
     stretches_read: u64,
 }
 
 impl Reader<'_> {
-    /// `scanned`: what the scan found in the part.
-    fn read_part(&mut self, scan: &Scan, range: std::ops::Range<usize>, scanned: Vec<Problem>) {
+    /// `scanned`: what the scan found in the part; `known`: the part that it equals, and the items among which that has its own.
+    fn part(&mut self, scan: &Scan, range: Range<usize>, scanned: Vec<Problem>, known: Option<(&Part, &[Arc<Item>])>) {
+        let first = scan.too_deep.partition_point(|&at| (at as usize) < range.start);
+        let too_deep = scan.too_deep.get(first).is_some_and(|&at| (at as usize) < range.end);
+        let docs = self.docs.within(&range);
+        let known = known.filter(|(part, _)| scanned.is_empty() && !too_deep && again::same_docs(&part.docs, &docs));
+        let items = self.items.len();
+        let (clean, reading) = match known {
+            Some((part, known)) => {
+                let by = (range.start as u32).wrapping_sub(part.range.start as u32);
+                self.items.extend(again::moved(known.get(part.items.clone()).unwrap_or_default(), by));
+                part.docs.iter().filter(|doc| doc.taken).for_each(|doc| drop(self.docs.take((range.start + doc.at) as u32)));
+                self.apart &= part.items.is_empty();
+                (true, part.reading.clone())
+            }
+            None => (self.read_part(scan, range.clone(), scanned), Arc::default()),
+        };
+        self.parts.push(Part { items: items..self.items.len(), docs: self.docs.within(&range), clean, reading, range });
+    }
+
+    /// Whether nothing is wrong with the part, not even as a consequence.
+    fn read_part(&mut self, scan: &Scan, range: Range<usize>, scanned: Vec<Problem>) -> bool {
         let masked = scan.masked.get(range.clone()).unwrap_or_default();
         let content = masked.trim();
         let start = range.start + (masked.len() - masked.trim_start().len());
         let span = Span { file: self.file, start: start as u32, end: (start + content.len()) as u32 };
         let first = scan.too_deep.partition_point(|&at| at < span.start);
         if content.is_empty() {
+            let clean = scanned.is_empty();
             self.problems.all.extend(scanned);
+            clean
         } else if let Some(&at) = scan.too_deep.get(first).filter(|&&at| at < span.end) {
             self.problems.all.extend(scanned);
             self.problems.push(too_deep(Span { start: at, end: at + 1, ..span }));
-            self.items.push(Item { span, doc: self.docs.take(span.start), kind: ItemKind::Broken });
+            self.items.push(Arc::new(Item { span, doc: self.docs.take(span.start), kind: ItemKind::Broken }));
             self.stretches_read += 1;
+            false
         } else {
-            self.read_item(content, start, scanned);
+            self.read_item(content, start, scanned)
         }
     }
 
     /// Again with the words that are meant, while keywords are misspelt.
-    fn read_item(&mut self, masked: &str, start: usize, scanned: Vec<Problem>) {
+    fn read_item(&mut self, masked: &str, start: usize, scanned: Vec<Problem>) -> bool {
         let mut masked = std::borrow::Cow::Borrowed(masked);
         let mut misspelt = keywords::Misspelt::default();
         let (items, found) = loop {
@@ -124,11 +170,13 @@ impl Reader<'_> {
         let mut all = misspelt.beside(found);
         all.extend(scanned);
         closing::find_unclosed(&masked, start, &mut all);
+        let clean = all.is_empty();
         let nested = self.apart && start > 0 && self.text.as_bytes().get(start - 1) != Some(&b'\n');
         let (kept, apart) = consequences::forget(self.text, all, nested);
         self.apart = apart;
         self.problems.extend(kept);
-        self.items.extend(items);
+        self.items.extend(items.into_iter().map(Arc::new));
+        clean
     }
 }
 
@@ -140,7 +188,7 @@ pub(super) fn too_deep(span: Span) -> Problem {
 }
 
 /// Where the items of the file stand: they divide the file without gaps.
-fn item_ranges(scan: &Scan) -> Vec<std::ops::Range<usize>> {
+fn item_ranges(scan: &Scan) -> Vec<Range<usize>> {
     let mut starts = item_starts(&scan.marks, false);
     if starts.is_none() {
         starts = item_starts(&scan.marks, true);

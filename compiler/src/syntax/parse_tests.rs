@@ -56,7 +56,7 @@ fn assert_no_rule_is_named(problems: &Problems) {
 }
 
 fn names(parsed: &Parsed) -> Vec<String> {
-    parsed.file.items.iter().map(item_name).collect()
+    parsed.file.items().map(item_name).collect()
 }
 
 fn item_name(item: &ast::Item) -> String {

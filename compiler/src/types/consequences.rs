@@ -7,7 +7,7 @@
 use super::CheckedFile;
 use crate::Span;
 use crate::problems::{Problem, Problems};
-use crate::syntax::ast::{Item, ItemKind};
+use crate::syntax::ast::ItemKind;
 use std::collections::BTreeSet;
 
 /// Something is called by a name that nothing bears.
@@ -167,7 +167,7 @@ fn loses_structure(problem: &Problem, text: &str) -> bool {
 
 /// The item, with what stands behind it and is none: then a bracket closed it too early.
 fn item_around(file: &CheckedFile, span: Span) -> (Option<Span>, bool) {
-    let before = file.ast.items.partition_point(|item: &Item| item.span.start <= span.start);
+    let before = file.ast.items.partition_point(|item| item.span.start <= span.start);
     let mut items = file.ast.items.iter().skip(before.saturating_sub(1));
     let Some(item) = items.next().filter(|_| before > 0) else { return (None, false) };
     match items.next() {

@@ -417,7 +417,7 @@ fn plain_type(name: &str) -> Option<Ty> {
     }
 }
 
-fn item_kind(items: &[Item], position: usize, inner: Option<usize>) -> Option<&ItemKind> {
+fn item_kind(items: &[Arc<Item>], position: usize, inner: Option<usize>) -> Option<&ItemKind> {
     let kind = &items.get(position)?.kind;
     match (kind, inner) {
         (ItemKind::Connector(connector), Some(inner)) => connector.types.get(inner).map(|item| &item.kind),

@@ -23,7 +23,7 @@ fn filled(asked: &Asked<'_>, record: &Expr, problem: &Problem) -> Option<(Span, 
     // The problem names it: the field `y` of `Point` is missing.
     let (_, named) = problem.message.rsplit_once(" of `")?;
     let name = named.split('`').next()?.rsplit('.').next()?;
-    let items = asked.view.checked.files.iter().flat_map(|file| &file.ast.items);
+    let items = asked.view.checked.files.iter().flat_map(|file| file.ast.items());
     let mut all = items.map(declarations);
     let (declared, whole) = all.find_map(|found| {
         let whole = found.iter().find(|found| found.kind == Kind::Type && found.name.text == name)?.span;
@@ -46,7 +46,7 @@ fn filled(asked: &Asked<'_>, record: &Expr, problem: &Problem) -> Option<(Span, 
 
 /// A value to start from, for a type as the author writes it; of an enum its first one.
 fn value(asked: &Asked<'_>, ty: &str) -> String {
-    let items = asked.view.checked.files.iter().flat_map(|file| &file.ast.items);
+    let items = asked.view.checked.files.iter().flat_map(|file| file.ast.items());
     let mut enums = items.filter_map(|item| match &item.kind {
         ItemKind::Enum(declared) if declared.name.text == ty => declared.values.first(),
         _ => None,

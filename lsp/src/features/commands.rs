@@ -69,7 +69,7 @@ fn status(view: &View, file: FileId) -> Value {
 fn tests(workspace: &mut Workspace, view: &View, file: FileId) -> Value {
     let lines = workspace.lines(file);
     let Some(tree) = view.tree(file) else { return json!([]) };
-    let tests = tree.items.iter().filter_map(|item| match &item.kind {
+    let tests = tree.items().filter_map(|item| match &item.kind {
         pmflow_compiler::syntax::ast::ItemKind::Test(test) => {
             Some(json!({ "title": test.title.as_str(), "range": lines.span(item.span) }))
         }

@@ -245,7 +245,7 @@ impl<'a> Offers<'a> {
         let Some(text) = self.place.lines.text().get(..receiver_end as usize).map(str::to_owned) else { return };
         let name = text.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
         let Some(tree) = view.tree(self.place.file) else { return };
-        let import = tree.items.iter().find_map(|item| match &item.kind {
+        let import = tree.items().find_map(|item| match &item.kind {
             ItemKind::Import(import) => module_name(import).filter(|(module, _)| *module == name).map(|_| import),
             _ => None,
         });
@@ -310,7 +310,7 @@ impl<'a> Offers<'a> {
         let wanted = compared.and_then(|end| self.enum_of_value(&view, end)).or_else(|| self.wanted_enum(&view));
         let trees = view.checked.files.iter().filter(|file| !file.id.is_standard() || wanted.is_some());
         for tree in trees.map(|file| &file.ast) {
-            let enums = tree.items.iter().flat_map(declarations).filter(|found| found.kind == Kind::Enum);
+            let enums = tree.items().flat_map(declarations).filter(|found| found.kind == Kind::Enum);
             for found in enums.filter(|found| wanted.as_ref().is_none_or(|wanted| wanted == &found.name.text)) {
                 self.values_of(&view, &found);
             }
@@ -375,7 +375,7 @@ impl<'a> Offers<'a> {
         let view = self.view.clone();
         let Some(tree) = view.tree(self.place.file) else { return };
         let names: Vec<Span> =
-            tree.items.iter().filter_map(item_name).filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| name.span).collect();
+            tree.items().filter_map(item_name).filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| name.span).collect();
         for found in names.into_iter().filter_map(|name| declared(&view, name)) {
             self.declaration(&view, &found, 1);
         }
@@ -385,7 +385,7 @@ impl<'a> Offers<'a> {
         let imports: Vec<String> = self
             .tree()
             .into_iter()
-            .flat_map(|tree| &tree.items)
+            .flat_map(|tree| tree.items())
             .filter_map(|item| match &item.kind {
                 ItemKind::Import(import) => module_name(import).map(|(name, _)| name.to_owned()),
                 _ => None,
@@ -456,7 +456,7 @@ impl<'a> Offers<'a> {
         self.items_of_kind(&[Kind::Prompt, Kind::Flow]);
         self.module_names();
         let Some(tree) = view.tree(self.place.file) else { return };
-        for found in tree.items.iter().flat_map(declarations).filter(|found| found.kind == Kind::Source) {
+        for found in tree.items().flat_map(declarations).filter(|found| found.kind == Kind::Source) {
             self.declaration(&view, &found, 0);
         }
         for word in ["approve", "now"] {
@@ -555,7 +555,7 @@ impl<'a> Offers<'a> {
         let parsed = self.workspace.files.parsed(file, &text);
         let edit = self.import_edit(view, &format!("import \"{relative}\"\n"));
         let callable = |kind: &Kind| matches!(kind, Kind::Prompt | Kind::Flow | Kind::Function);
-        for (name, kind) in parsed.file.items.iter().filter_map(item_name).filter(|(_, kind)| callable(kind)) {
+        for (name, kind) in parsed.file.items().filter_map(item_name).filter(|(_, kind)| callable(kind)) {
             let kind = if kind == Kind::Function { "fn" } else { "call" };
             self.push(Offer {
                 label: format!("{module}.{}", name.text),

@@ -64,7 +64,7 @@ fn brackets(file: pmflow_compiler::FileId, text: &str, found: &mut dyn FnMut(usi
 
 /// Comments and imports on lines that follow each other.
 fn runs(tree: &File, comments: &[Span], lines: &Lines, found: &mut BTreeSet<(u32, u32, Option<FoldingKind>)>) {
-    let imports = tree.items.iter().filter(|item| matches!(item.kind, ItemKind::Import(_))).map(|item| item.span);
+    let imports = tree.items().filter(|item| matches!(item.kind, ItemKind::Import(_))).map(|item| item.span);
     let imports: Vec<Span> = imports.collect();
     for (spans, kind) in [(comments, FoldingKind::Comments), (&imports, FoldingKind::Imports)] {
         let mut run: Option<(usize, usize)> = None;

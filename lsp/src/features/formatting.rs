@@ -31,7 +31,7 @@ pub fn on_type(workspace: &mut Workspace, params: DocumentOnTypeFormattingParams
         return Ok(Some(edits(workspace, file, Some((left, left)))));
     }
     let parsed = workspace.files.parsed(file, lines.text());
-    let closed = parsed.file.items.iter().find(|item| item.span.start < offset && offset <= item.span.end);
+    let closed = parsed.file.items().find(|item| item.span.start < offset && offset <= item.span.end);
     let Some(item) = closed.filter(|_| !parsed.problems.has_errors()) else { return Ok(Some(Vec::new())) };
     let line = |offset: u32| u32::try_from(lines.line_of(offset as usize)).unwrap_or(u32::MAX);
     Ok(Some(edits(workspace, file, Some((line(item.span.start), line(offset))))))

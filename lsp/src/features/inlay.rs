@@ -19,7 +19,7 @@ pub fn hints(workspace: &mut Workspace, params: InlayHintParams) -> Answer<Optio
     let shown = lines.bytes(params.range);
     let Some(tree) = view.tree(file) else { return Ok(None) };
     let mut found = Found { view: &view, hints: Vec::new() };
-    for item in tree.items.iter().filter(|item| item.span.range().start <= shown.end && shown.start <= item.span.range().end) {
+    for item in tree.items().filter(|item| item.span.range().start <= shown.end && shown.start <= item.span.range().end) {
         found.types(item);
         walk::item(&mut found, item);
     }

@@ -5,7 +5,7 @@ use crate::protocol::Answer;
 use crate::syntax::item_name;
 use crate::workspace::{View, Workspace};
 use pmflow_compiler::FileId;
-use pmflow_compiler::syntax::ast::{Item, ItemKind};
+use pmflow_compiler::syntax::ast::{File, ItemKind};
 use serde_json::{Value, json};
 use tower_lsp_server::ls_types::*;
 
@@ -30,7 +30,7 @@ pub fn lenses(workspace: &mut Workspace, params: CodeLensParams) -> Answer<Optio
                 }
                 if workspace.client.own_commands {
                     add("run".into(), "pmflow.run", vec![json!(uri), json!(name)]);
-                    if has_test(&tree.items) {
+                    if has_test(tree) {
                         add("run tests".into(), "pmflow.runTests", vec![json!(uri)]);
                     }
                 }
@@ -45,8 +45,8 @@ pub fn lenses(workspace: &mut Workspace, params: CodeLensParams) -> Answer<Optio
     Ok(Some(lenses))
 }
 
-fn has_test(items: &[Item]) -> bool {
-    items.iter().any(|item| matches!(item.kind, ItemKind::Test(_)))
+fn has_test(tree: &File) -> bool {
+    tree.items().any(|item| matches!(item.kind, ItemKind::Test(_)))
 }
 
 /// `expected $0.43 · at most $1.35 per run · 12 runs a day`

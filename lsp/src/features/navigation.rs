@@ -22,7 +22,7 @@ pub fn definition(workspace: &mut Workspace, params: GotoDefinitionParams) -> An
 /// The file that an `import` names, when the place is on it.
 fn imported(workspace: &mut Workspace, place: &Place) -> Option<Location> {
     let tree = place.view.tree(place.file)?;
-    let path = tree.items.iter().find_map(|item| match &item.kind {
+    let path = tree.items().find_map(|item| match &item.kind {
         ItemKind::Import(Import::File { path, path_span }) => {
             (path_span.start <= place.offset && place.offset <= path_span.end).then(|| path.to_string())
         }

@@ -11,7 +11,7 @@ pub fn document_symbols(workspace: &mut Workspace, params: DocumentSymbolParams)
     let file = workspace.document(&params.text_document)?;
     let (Ok(text), lines) = (workspace.files.text(file), workspace.lines(file)) else { return Ok(None) };
     let parsed = workspace.files.parsed(file, &text);
-    let all: Vec<DocumentSymbol> = parsed.file.items.iter().filter_map(|item| symbol_of(item, &lines, &text)).collect();
+    let all: Vec<DocumentSymbol> = parsed.file.items().filter_map(|item| symbol_of(item, &lines, &text)).collect();
     if workspace.client.nested_symbols {
         return Ok(Some(DocumentSymbolResponse::Nested(all)));
     }

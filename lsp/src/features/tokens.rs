@@ -242,10 +242,10 @@ fn names(view: &View, file: FileId) -> Names {
     let mut names = Names::new();
     let Some(tree) = view.tree(file) else { return names };
     let mut words = Words { names: &mut names };
-    tree.items.iter().for_each(|item| walk::item(&mut words, item));
+    tree.items().for_each(|item| walk::item(&mut words, item));
     let mut kinds: BTreeMap<Span, Kind> = BTreeMap::new();
     for known in view.checked.files.iter().map(|file| &*file.ast).chain([pmflow_compiler::types::prelude()]) {
-        for declared in known.items.iter().flat_map(declarations) {
+        for declared in known.items().flat_map(declarations) {
             kinds.insert(declared.name.span, declared.kind);
         }
     }

@@ -5,7 +5,7 @@
 use super::Project;
 use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::lints::{Findings, LintedFile};
-use pmflow_compiler::syntax::{Parsed, parse};
+use pmflow_compiler::syntax::{Before, Parsed, parse, parse_again};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
 use std::cell::RefCell;
@@ -168,12 +168,14 @@ impl Files {
     }
 
     pub fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
-        if let Some((known, parsed)) = self.parsed.borrow().get(&file)
+        let before = self.parsed.borrow().get(&file).cloned();
+        if let Some((known, parsed)) = &before
             && (Arc::ptr_eq(known, text) || known == text)
         {
             return parsed.clone();
         }
-        let parsed = Arc::new(parse(file, text));
+        let before = before.as_ref().map(|(text, parsed)| Before { text, parsed });
+        let parsed = Arc::new(parse_again(file, text, before));
         self.parsed.borrow_mut().insert(file, (text.clone(), parsed.clone()));
         parsed
     }

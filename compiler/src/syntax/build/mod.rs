@@ -12,6 +12,7 @@ mod template;
 mod tests;
 mod types;
 
+use super::again::DocBefore;
 use super::ast::{Comment, Item, Name};
 use super::shorten::Short;
 use super::{FileId, Span};
@@ -49,6 +50,18 @@ impl Docs {
         let index = self.docs.binary_search_by_key(&target, |doc| doc.target).ok()?;
         *self.taken.get_mut(index)? = true;
         self.docs.get(index).map(|doc| doc.text.clone())
+    }
+
+    /// What stands above the tokens of a part.
+    pub(super) fn within(&self, part: &std::ops::Range<usize>) -> Vec<DocBefore> {
+        let first = self.docs.partition_point(|doc| (doc.target as usize) < part.start);
+        let docs = self.docs.iter().zip(&self.taken).skip(first).take_while(|(doc, _)| (doc.target as usize) < part.end);
+        let before = |(doc, taken): (&super::scan::Doc, &bool)| DocBefore {
+            at: doc.target as usize - part.start,
+            text: doc.text.clone(),
+            taken: *taken,
+        };
+        docs.map(before).collect()
     }
 
     /// The lines that document nothing: they are comments.
