@@ -87,7 +87,7 @@ impl Needed<'_> {
         if self.plan.flows.contains_key(&flow.full) {
             return;
         }
-        self.plan.flows.insert(flow.full.clone(), flow.plan.clone());
+        self.plan.flows.insert(flow.full.clone(), (*flow.plan).clone());
         self.parameters(&flow.plan.parameters);
         self.ty(&flow.plan.output);
         if let Some(webhook) = &flow.plan.settings.webhook {
@@ -139,7 +139,7 @@ impl Needed<'_> {
 
     fn prompt(&mut self, name: &str) {
         let Some(prompt) = self.checked.parts.prompts.get(name).filter(|_| !self.plan.prompts.contains_key(name)) else { return };
-        self.plan.prompts.insert(name.to_string(), prompt.clone());
+        self.plan.prompts.insert(name.to_string(), (**prompt).clone());
         for id in &prompt.chain {
             if let Some(model) = self.checked.parts.models.get(id) {
                 self.plan.models.insert(id.clone(), model.clone());

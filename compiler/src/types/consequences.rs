@@ -79,6 +79,11 @@ impl Damage {
         self.lines.contain(span)
     }
 
+    /// Whether any of what could not be read reaches into the stretch.
+    pub fn meets(&self, span: Span) -> bool {
+        [&self.places, &self.lines, &self.items, &self.scattered].into_iter().any(|stretches| stretches.meet(span))
+    }
+
     /// Whether a part of the stretch could not be read.
     pub fn touches(&self, span: Span) -> bool {
         self.places.touch(span)
@@ -128,6 +133,15 @@ impl Stretches {
     fn contain(&self, span: Span) -> bool {
         let before = self.all.partition_point(|stretch| (stretch.file, stretch.start) <= (span.file, span.start));
         before.checked_sub(1).and_then(|index| self.all.get(index)).is_some_and(|stretch| contains(*stretch, span))
+    }
+
+    /// Whether one of them has a place in common with the span.
+    fn meet(&self, span: Span) -> bool {
+        let before = self.all.partition_point(|stretch| (stretch.file, stretch.start) <= (span.file, span.end));
+        before
+            .checked_sub(1)
+            .and_then(|last| self.all.get(last))
+            .is_some_and(|last| last.file == span.file && last.end >= span.start)
     }
 
     /// Whether one of them starts in the span.

@@ -113,6 +113,7 @@ impl Checker<'_> {
 
     fn row_of_file(&mut self, body: &Body, path: &str, span: Span, format: &FileFormat, declared: Option<Ty>) -> Ty {
         let Some(from) = self.files.get(body.scope.file).map(|file| file.id) else { return Ty::Error };
+        self.reads_data = true;
         let head = match self.world.data_head(from, path, HEAD_BYTES_MAX) {
             Ok(head) => head,
             Err(reason) => {

@@ -1,7 +1,8 @@
 //! Flows: parameters, settings, body, and what callers must know of them.
 
 use super::Checker;
-use super::items::{At, CheckedFlow, FlowState, ParameterTy, Signature};
+use super::again::{KnownFlow, Made};
+use super::items::{At, CheckedFlow, FlowState, OpenFlow, ParameterTy, Signature};
 use super::resolve::TypeScope;
 use super::scope::{Place, Scope, VariableKind};
 use super::trust::{Origin, Trust};
@@ -11,6 +12,7 @@ use crate::{Problem, Span};
 use ecow::EcoString;
 use pmflow_plan as plan;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A flow while its steps are checked.
 pub(super) struct Body {
@@ -114,36 +116,87 @@ impl Checker<'_> {
         let Some(flow) = self.items.flows.get_mut(index) else { return false };
         let (at, name) = (flow.at, flow.name.clone());
         match flow.state {
-            FlowState::Checked => return true,
+            FlowState::Checked => {
+                self.note_call_of(index);
+                return true;
+            }
             FlowState::Checking => {
                 self.report_flow_circle(&name, call);
                 return false;
             }
             FlowState::Unchecked => flow.state = FlowState::Checking,
         }
-        self.items.flows_open.push((name, call));
-        let demands = std::mem::take(&mut self.items.demands);
-        let depth = std::mem::replace(&mut self.depth, 0);
+        self.items.flows_open.push(OpenFlow { index, name, call });
         if self.items.flows_open.len() <= FLOWS_NESTED_MAX {
-            self.check_flow(index, at);
+            self.check_flow_or_recall(index, at);
         } else {
             let span = call.unwrap_or(Span { file: crate::FileId(0), start: 0, end: 0 });
             self.report(Problem::new("E0115", span, format!("flows call each other more than {FLOWS_NESTED_MAX} deep")));
         }
-        self.depth = depth;
-        self.items.demands = demands;
         self.items.flows_open.pop();
         if let Some(flow) = self.items.flows.get_mut(index) {
             flow.state = FlowState::Checked;
         }
+        self.note_call_of(index);
+        true
+    }
+
+    fn note_call_of(&mut self, callee: usize) {
+        let below = self.items.flows.get(callee).map_or(0, |callee| callee.flows_below + 1);
+        let caller = self.items.flows_open.last().map(|caller| caller.index);
+        if let Some(caller) = caller.and_then(|caller| self.items.flows.get_mut(caller)) {
+            caller.flows_below = caller.flows_below.max(below);
+        }
+    }
+
+    fn check_flow_or_recall(&mut self, index: usize, at: At) {
+        if self.recall_flow(index, at) {
+            return;
+        }
+        let outer = self.enter_item();
+        self.check_flow(index, at);
+        self.leave_item(at, outer, |checker| {
+            let flow = checker.items.flows.get(index)?;
+            Some(Made::Flow(KnownFlow {
+                checked: flow.checked.clone()?,
+                writes: flow.writes,
+                outputs_max: flow.outputs_max,
+                result: flow.signature.result.clone(),
+                demands: flow.signature.parameters.iter().map(|parameter| parameter.demand.clone()).collect(),
+                sources: checker.items.sources.get(&index).cloned().unwrap_or_default(),
+                flows_below: flow.flows_below,
+            }))
+        });
+    }
+
+    /// False: the flow must be checked.
+    fn recall_flow(&mut self, index: usize, at: At) -> bool {
+        let Some((known, moves)) = self.recalled(at) else { return false };
+        let (Made::Flow(made), Some(flow)) = (&known.made, self.items.flows.get_mut(index)) else { return false };
+        if self.items.flows_open.len() + made.flows_below > FLOWS_NESTED_MAX {
+            return false;
+        }
+        flow.writes = made.writes;
+        flow.outputs_max = made.outputs_max;
+        flow.flows_below = made.flows_below;
+        flow.signature.result = moves.ty(&made.result);
+        for (parameter, demand) in flow.signature.parameters.iter_mut().zip(moves.demands(&made.demands)) {
+            parameter.demand = demand;
+        }
+        flow.checked = Some(moves.flow(&made.checked, at.file));
+        let sources = made.sources.iter().map(|(name, ty, span)| (name.clone(), moves.ty(ty), moves.span(*span)));
+        if !made.sources.is_empty() {
+            self.items.sources.insert(index, sources.collect());
+        }
+        self.give_again(at, known.clone(), &moves);
         true
     }
 
     fn report_flow_circle(&mut self, name: &EcoString, call: Option<Span>) {
-        let from = self.items.flows_open.iter().position(|(open, _)| open == name).unwrap_or(0);
-        let mut names: Vec<String> = self.items.flows_open.iter().skip(from).map(|(name, _)| format!("`{name}`")).collect();
+        let from = self.items.flows_open.iter().position(|open| open.name == *name).unwrap_or(0);
+        let mut names: Vec<String> = self.items.flows_open.iter().skip(from).map(|open| format!("`{}`", open.name)).collect();
         names.push(format!("`{name}`"));
-        let calls: Vec<Span> = self.items.flows_open.iter().skip(from + 1).filter_map(|(_, call)| *call).collect();
+        let calls: Vec<Span> = self.items.flows_open.iter().skip(from + 1).filter_map(|open| open.call).collect();
         let Some(call) = call else { return };
         let mut problem = Problem::new("E0115", call, format!("the flow `{name}` calls itself: {}", names.join(" → ")));
         for other in calls {
@@ -179,7 +232,7 @@ impl Checker<'_> {
             full: full.to_string(),
             file: at.file,
             span: flow.name.span,
-            plan: planned,
+            plan: Arc::new(planned),
             places: body.places,
         });
     }

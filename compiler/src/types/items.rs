@@ -6,6 +6,7 @@ use crate::Span;
 use ecow::EcoString;
 use pmflow_plan as plan;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What a name of a file stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,17 @@ pub(crate) struct Items {
     pub sources: HashMap<usize, Vec<(EcoString, Ty, Span)>>,
     /// Sources without a limit, by their variable, with the place where one can be written.
     pub source_ends: Vec<(String, Span)>,
-    /// The flows whose bodies are being checked, each with the call that led to it.
-    pub flows_open: Vec<(EcoString, Option<Span>)>,
+    /// The flows whose bodies are being checked, each called by the one before.
+    pub flows_open: Vec<OpenFlow>,
+}
+
+/// A flow whose body is being checked.
+#[derive(Debug)]
+pub(crate) struct OpenFlow {
+    pub index: usize,
+    pub name: EcoString,
+    /// The call that led to it.
+    pub call: Option<Span>,
 }
 
 /// Where an item stands: file, and position among its items.
@@ -156,6 +166,8 @@ pub(crate) struct FlowDeclaration {
     pub writes: bool,
     /// The largest number of outputs of one run; none: unbounded.
     pub outputs_max: Option<u64>,
+    /// How deep the calls of other flows nest in it.
+    pub flows_below: usize,
     pub checked: Option<CheckedFlow>,
 }
 
@@ -173,7 +185,7 @@ pub struct CheckedFlow {
     pub(crate) full: String,
     pub(crate) file: usize,
     pub span: Span,
-    pub(crate) plan: plan::Flow,
+    pub(crate) plan: Arc<plan::Flow>,
     /// Path below the flow → place of the step.
     pub(crate) places: Vec<(String, Span)>,
 }
@@ -217,6 +229,13 @@ pub enum Expectation {
         text: String,
         span: Span,
     },
+}
+
+impl Expectation {
+    pub(crate) fn span(&self) -> Span {
+        let (Expectation::Condition { span, .. } | Expectation::Called { span, .. }) = self;
+        *span
+    }
 }
 
 impl Items {

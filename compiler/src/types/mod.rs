@@ -8,6 +8,7 @@
 //! ```
 //! Checking never fails: what is wrong is a [`Problem`], and its type absorbs whatever rests on it.
 
+mod again;
 mod arguments;
 mod builtins;
 mod calls;
@@ -22,6 +23,7 @@ mod flows;
 mod functions;
 mod items;
 mod models;
+mod moves;
 mod names;
 mod narrow;
 mod oauth;
@@ -41,13 +43,14 @@ mod trust;
 mod trust_rules;
 mod ty;
 
+pub use again::Memory;
 pub use builtins::prelude;
 pub(crate) use items::{CheckedFlow, CheckedTest};
 pub use items::{Expectation, GivenStandIn};
 pub use ty::{EnumTy, FieldTy, RecordTy, Ty, TypeName};
 
 use crate::lints::{Findings, Levels, LintedFile, lint_with};
-use crate::syntax::ast;
+use crate::syntax::{Parsed, ast};
 use crate::{FileId, Problem, Problems, Span, World};
 use consequences::Damage;
 use items::Items;
@@ -116,7 +119,7 @@ pub(crate) struct PlanParts {
     pub functions: BTreeMap<String, plan::Function>,
     pub types: BTreeMap<String, plan::Type>,
     pub models: BTreeMap<String, plan::Model>,
-    pub prompts: BTreeMap<String, plan::Prompt>,
+    pub prompts: BTreeMap<String, Arc<plan::Prompt>>,
     pub prompt_spans: BTreeMap<String, Span>,
     pub operations: BTreeMap<String, plan::Operation>,
     pub connectors: BTreeMap<String, plan::Connector>,
@@ -124,10 +127,22 @@ pub(crate) struct PlanParts {
 
 /// Reads the roots and everything that they import, and checks all of it.
 pub fn check_project(world: &dyn World, roots: &[FileId]) -> Checked {
+    check(world, roots, None).0
+}
+
+/// As [`check_project`], with the same result but for [`Checked::work`]; what is as it was in a check before is not checked
+/// once more.
+pub fn check_again(world: &dyn World, roots: &[FileId], before: &Memory) -> (Checked, Memory) {
+    let (checked, memory) = check(world, roots, Some(before));
+    (checked, memory.unwrap_or_default())
+}
+
+fn check(world: &dyn World, roots: &[FileId], before: Option<&Memory>) -> (Checked, Option<Memory>) {
     let mut checker = Checker::new(world);
     checker.load(roots);
     checker.damage = Damage::of(&checker.files, &checker.problems);
     checker.declare_items();
+    checker.recall(before);
     checker.check_items();
     checker.finish()
 }
@@ -165,6 +180,7 @@ impl Checked {
 pub(crate) struct Checker<'w> {
     world: &'w dyn World,
     files: Vec<CheckedFile>,
+    parsed: Vec<Arc<Parsed>>,
     file_index: HashMap<FileId, usize>,
     items: Items,
     builtins: builtins::Builtins,
@@ -172,6 +188,11 @@ pub(crate) struct Checker<'w> {
     damage: Damage,
     references: Vec<Reference>,
     types: Vec<(Span, Ty)>,
+    /// Of the items whose check is over.
+    finished: again::Gathered,
+    again: again::Again,
+    /// The item that is being checked rests on a file that is no source.
+    reads_data: bool,
     parts: PlanParts,
     tests: Vec<CheckedTest>,
     stand_ins: tests::StandIns,
@@ -188,6 +209,7 @@ impl<'w> Checker<'w> {
         Checker {
             world,
             files: Vec::new(),
+            parsed: Vec::new(),
             file_index: HashMap::new(),
             items: Items::default(),
             builtins: builtins::Builtins::default(),
@@ -195,6 +217,9 @@ impl<'w> Checker<'w> {
             damage: Damage::default(),
             references: Vec::new(),
             types: Vec::new(),
+            finished: again::Gathered::default(),
+            again: again::Again::default(),
+            reads_data: false,
             parts: PlanParts::default(),
             tests: Vec::new(),
             stand_ins: tests::StandIns::default(),
@@ -232,7 +257,9 @@ impl<'w> Checker<'w> {
         true
     }
 
-    fn finish(mut self) -> Checked {
+    fn finish(mut self) -> (Checked, Option<Memory>) {
+        self.gather_finished();
+        let memory = self.memory();
         self.references.sort_unstable();
         self.references.dedup();
         self.types.sort_by_key(|(span, _)| (span.file, span.start, std::cmp::Reverse(span.end)));
@@ -245,7 +272,7 @@ impl<'w> Checker<'w> {
         let (catalog, today) = (self.world.catalog(), self.world.today());
         let problems = lint_with(&linted, &findings, self.problems, catalog, today, &Levels::default());
         let problems = self.damage.without_consequences(&self.files, problems);
-        Checked {
+        let checked = Checked {
             problems,
             files: self.files,
             references: self.references,
@@ -255,10 +282,13 @@ impl<'w> Checker<'w> {
             flows: self.items.checked_flows(),
             tests: self.tests,
             parts: self.parts,
-        }
+        };
+        (checked, memory)
     }
 }
 
+#[cfg(test)]
+mod again_tests;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]

@@ -127,6 +127,7 @@ impl Checker<'_> {
         let mut count = 1;
         while self.parts.models.get(&key).is_some_and(|known| *known != model) {
             count += 1;
+            self.entangle();
             key = format!("{base}~{count}");
         }
         self.parts.models.insert(key.clone(), model);

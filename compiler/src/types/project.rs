@@ -66,6 +66,7 @@ impl Checker<'_> {
         self.problems.all.extend_from_slice(&parsed.problems.all);
         self.work.stretches_read += parsed.stretches_read;
         let index = self.files.len();
+        self.parsed.push(parsed.clone());
         self.file_index.insert(id, index);
         let module = module_name(&path);
         self.files.push(CheckedFile {
@@ -269,6 +270,7 @@ impl Checker<'_> {
                     state: FlowState::Unchecked,
                     writes: false,
                     outputs_max: Some(0),
+                    flows_below: 0,
                     checked: None,
                 });
                 (&flow.name, Item::Flow(self.items.flows.len() - 1))

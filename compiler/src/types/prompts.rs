@@ -1,7 +1,9 @@
 //! Prompts: one paid call each, with its bounds.
 
 use super::Checker;
+use super::again::{KnownPrompt, Made};
 use super::expressions::dotted;
+use super::items::At;
 use super::phrases::{Settings, Terms};
 use super::resolve::TypeScope;
 use super::scope::{Place, Scope};
@@ -11,6 +13,7 @@ use crate::cost::{ModelOptions, derived_output_tokens_max};
 use crate::syntax::ast::{Example, ExprKind, ItemKind, PromptItem, Setting, Term};
 use crate::{Problem, Span};
 use pmflow_plan::{Expr as Plan, Message, Overflow, Prompt, Role};
+use std::sync::Arc;
 
 const SETTINGS: &[&str] =
     &["model", "max_input", "max_output", "on_overflow", "thinking", "temperature", "cache", "repair", "system", "user", "mode"];
@@ -57,8 +60,48 @@ impl Checker<'_> {
 
     pub(super) fn check_prompts(&mut self) {
         for index in 0..self.items.prompts.len() {
+            let Some(at) = self.items.prompts.get(index).map(|prompt| prompt.at) else { continue };
+            if self.recall_prompt(index, at) {
+                continue;
+            }
+            let outer = self.enter_item();
             self.check_prompt(index);
+            self.leave_item(at, outer, |checker| {
+                let prompt = checker.items.prompts.get(index)?;
+                let plan = checker.parts.prompts.get(prompt.full.as_str())?.clone();
+                let model = |id: &String| Some((id.clone(), checker.parts.models.get(id)?.clone()));
+                Some(Made::Prompt(KnownPrompt {
+                    models: plan.chain.iter().filter_map(model).collect(),
+                    demands: prompt.signature.parameters.iter().map(|parameter| parameter.demand.clone()).collect(),
+                    plan,
+                }))
+            });
         }
+    }
+
+    /// False: the prompt must be checked.
+    fn recall_prompt(&mut self, index: usize, at: At) -> bool {
+        let Some((known, moves)) = self.recalled(at) else { return false };
+        let Made::Prompt(made) = &known.made else { return false };
+        if made.models.iter().any(|(id, model)| self.parts.models.get(id).is_some_and(|other| other != model)) {
+            return false;
+        }
+        let name = self.files.get(at.file).and_then(|file| match &file.ast.items.get(at.item)?.kind {
+            ItemKind::Prompt(prompt) => Some(prompt.name.span),
+            _ => None,
+        });
+        let (Some(name), Some(prompt)) = (name, self.items.prompts.get_mut(index)) else { return false };
+        for (parameter, demand) in prompt.signature.parameters.iter_mut().zip(moves.demands(&made.demands)) {
+            parameter.demand = demand;
+        }
+        for (id, model) in made.models.iter().filter(|(id, _)| !self.parts.models.contains_key(id)).collect::<Vec<_>>() {
+            self.parts.models.insert(id.clone(), model.clone());
+        }
+        let full = prompt.full.to_string();
+        self.parts.prompt_spans.insert(full.clone(), name);
+        self.parts.prompts.insert(full, made.plan.clone());
+        self.give_again(at, known.clone(), &moves);
+        true
     }
 
     fn check_prompt(&mut self, index: usize) {
@@ -91,7 +134,7 @@ impl Checker<'_> {
             messages,
         };
         self.parts.prompt_spans.insert(full.to_string(), prompt.name.span);
-        self.parts.prompts.insert(full.to_string(), planned);
+        self.parts.prompts.insert(full.to_string(), Arc::new(planned));
     }
 
     fn prompt_models(&mut self, file: usize, settings: &Settings, prompt: &PromptItem) -> Vec<String> {

@@ -1,9 +1,10 @@
 //! `test` items: what stands in for the world, what is run, what is expected.
 
 use super::Checker;
+use super::again::Made;
 use super::coerce::Typed;
 use super::flows::Body;
-use super::items::{CheckedTest, Expectation, GivenStandIn};
+use super::items::{At, CheckedTest, Expectation, GivenStandIn};
 use super::names::{Found, suggest};
 use super::phrases::constant_text;
 use super::scope::{Place, Scope, VariableKind};
@@ -36,13 +37,26 @@ impl Checker<'_> {
     pub(super) fn check_tests(&mut self) {
         for file in 0..self.files.len() {
             let Some(ast) = self.files.get(file).map(|file| file.ast.clone()) else { continue };
-            for item in &ast.items {
+            for (position, item) in ast.items().enumerate() {
                 if let ItemKind::Test(test) = &item.kind {
-                    let checked = self.check_test(file, test);
-                    self.tests.push(checked);
+                    self.check_test_or_recall(At { file, item: position }, test);
                 }
             }
         }
+    }
+
+    fn check_test_or_recall(&mut self, at: At, test: &TestItem) {
+        if let Some((known, moves)) = self.recalled(at)
+            && let Made::Test(made) = &known.made
+        {
+            self.tests.push(moves.test(made, at.file));
+            return self.give_again(at, known.clone(), &moves);
+        }
+        let outer = self.enter_item();
+        self.stand_ins = StandIns::default();
+        let checked = self.check_test(at.file, test);
+        self.tests.push(checked.clone());
+        self.leave_item(at, outer, |_| Some(Made::Test(checked)));
     }
 
     fn check_test(&mut self, file: usize, test: &TestItem) -> CheckedTest {

@@ -10,7 +10,7 @@ use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::emit::tests::TestPlan;
 use pmflow_compiler::lints::{Level, Levels};
 use pmflow_compiler::problems::Severity;
-use pmflow_compiler::types::check_project;
+use pmflow_compiler::types::{Memory, check_again};
 use pmflow_compiler::{FileId, Problem, Span};
 use pmflow_plan::value::Record;
 use std::collections::BTreeMap;
@@ -99,6 +99,7 @@ impl Workspace {
 
     /// The file with everything that it imports, checked.
     pub fn view(&mut self, file: FileId) -> Rc<View> {
+        let mut memory = Rc::default();
         if let Some(position) = self.views.iter().position(|(known, _)| *known == file) {
             let known = self.views.remove(position);
             if self.is_fresh(&known.1) {
@@ -106,9 +107,10 @@ impl Workspace {
                 self.views.push(known);
                 return view;
             }
+            memory = known.1.memory.clone();
             self.outdated = Some(known.1);
         }
-        let view = Rc::new(self.check(&[file]));
+        let view = Rc::new(self.check(&[file], &memory));
         if self.views.len() >= VIEWS_MAX {
             self.views.remove(0);
         }
@@ -130,8 +132,8 @@ impl Workspace {
             return view.clone();
         }
         // The old one goes before the new one comes: they are large.
-        self.whole = None;
-        let view = Rc::new(self.check(&all));
+        let memory = self.whole.take().map(|(_, view)| view.memory.clone()).unwrap_or_default();
+        let view = Rc::new(self.check(&all, &memory));
         self.whole = Some((all, view.clone()));
         view
     }
@@ -144,11 +146,11 @@ impl Workspace {
             let text = self.files.text(*file).unwrap_or_else(|_| "".into());
             look.pretend(*file, edited(&text, edits).into());
         }
-        self.check_with(look, &roots)
+        self.check_with(look, &roots, &Memory::default())
     }
 
-    fn check(&self, roots: &[FileId]) -> View {
-        self.check_with(self.look(roots), roots)
+    fn check(&self, roots: &[FileId], memory: &Memory) -> View {
+        self.check_with(self.look(roots), roots, memory)
     }
 
     fn look(&self, roots: &[FileId]) -> Look<'_> {
@@ -157,12 +159,12 @@ impl Workspace {
         Look::new(&self.files, self.today, project)
     }
 
-    fn check_with(&self, look: Look<'_>, roots: &[FileId]) -> View {
-        let mut checked = check_project(&look, roots);
+    fn check_with(&self, look: Look<'_>, roots: &[FileId], memory: &Memory) -> View {
+        let (mut checked, memory) = check_again(&look, roots, memory);
         let (touched, project) = look.finish();
         let heard = |problem: &Problem| problem.severity() == Severity::Error || project.levels.of(problem.code) != Level::Allow;
         checked.problems.all.retain(heard);
-        View::new(checked, project, touched, self.today)
+        View::new(checked, memory, project, touched, self.today)
     }
 
     fn is_fresh(&self, view: &View) -> bool {

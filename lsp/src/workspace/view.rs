@@ -5,17 +5,20 @@ use super::files::Mark;
 use pmflow_compiler::cost::{Catalog, Estimate, price_with};
 use pmflow_compiler::emit::emit;
 use pmflow_compiler::syntax::ast;
-use pmflow_compiler::types::{Checked, CheckedFile, Reference, Ty, prelude};
+use pmflow_compiler::types::{Checked, CheckedFile, Memory, Reference, Ty, prelude};
 use pmflow_compiler::{FileId, Problem, Span, stdlib};
 use pmflow_plan::{Plan, SourceMap};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct View {
     pub checked: Checked,
+    /// What the next check may know.
+    pub memory: Rc<Memory>,
     pub project: Project,
     /// What it rests on.
     pub touched: BTreeMap<PathBuf, Mark>,
@@ -34,9 +37,9 @@ pub struct Priced {
 }
 
 impl View {
-    pub fn new(checked: Checked, project: Project, touched: BTreeMap<PathBuf, Mark>, today: i32) -> View {
+    pub fn new(checked: Checked, memory: Memory, project: Project, touched: BTreeMap<PathBuf, Mark>, today: i32) -> View {
         let by_id = checked.files.iter().enumerate().map(|(index, file)| (file.id, index)).collect();
-        View { checked, project, touched, today, by_id, priced: OnceCell::new() }
+        View { checked, memory: Rc::new(memory), project, touched, today, by_id, priced: OnceCell::new() }
     }
 
     pub fn file(&self, file: FileId) -> Option<&CheckedFile> {
