@@ -2,7 +2,6 @@
 
 use crate::FileId;
 use crate::cost::Catalog;
-use crate::lints::{Findings, LintedFile};
 use crate::syntax::Parsed;
 use std::sync::Arc;
 
@@ -26,11 +25,6 @@ pub trait World {
     /// same tree.
     fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
         Arc::new(crate::syntax::parse(file, text))
-    }
-
-    /// What the lints find in the file by itself. A world that outlives one check may remember it for a tree.
-    fn findings(&self, file: &LintedFile<'_>) -> Arc<Findings> {
-        Arc::new(Findings::of(file))
     }
 
     /// The first bytes of a data file named in a flow (`csv("leads.csv")`), at most `bytes_max`, for its header.

@@ -9,11 +9,9 @@ use crate::syntax::ast::*;
 /// Below this the constant text after a hole costs too little to speak of.
 const CONSTANT_CHARS_MIN: usize = 200;
 
-pub(super) fn check(report: &mut Report<'_>) {
-    for item in report.items() {
-        if let ItemKind::Prompt(prompt) = &item.kind {
-            check_prompt(prompt, report);
-        }
+pub(super) fn check(item: &Item, report: &mut Report<'_>) {
+    if let ItemKind::Prompt(prompt) = &item.kind {
+        check_prompt(prompt, report);
     }
 }
 

@@ -7,12 +7,10 @@ use crate::syntax::walk::{self, Visitor};
 use ecow::EcoString;
 use std::cmp::Ordering;
 
-pub(super) fn check(report: &mut Report<'_>) {
-    for item in report.items() {
-        let mut finder = Finder { text: report.file.text, found: Vec::new() };
-        walk::item(&mut finder, item);
-        report.problems.extend(finder.found);
-    }
+pub(super) fn check(item: &Item, report: &mut Report<'_>) {
+    let mut finder = Finder { text: report.file.text, found: Vec::new() };
+    walk::item(&mut finder, item);
+    report.problems.extend(finder.found);
 }
 
 struct Finder<'a> {

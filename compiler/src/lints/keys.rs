@@ -3,18 +3,17 @@
 use super::Report;
 use crate::Span;
 use crate::problems::Problem;
+use crate::syntax::ast::Item;
 use crate::syntax::walk::{self, Visitor};
 use regex::Regex;
 use std::sync::OnceLock;
 
-pub(super) fn check(report: &mut Report<'_>) {
-    for item in report.items() {
-        let mut texts = Texts::default();
-        walk::item(&mut texts, item);
-        for span in texts.spans {
-            let written = report.written(span);
-            report.problems.extend(found(written).into_iter().map(|(whose, range)| problem(whose, part_of(span, &range))));
-        }
+pub(super) fn check(item: &Item, report: &mut Report<'_>) {
+    let mut texts = Texts::default();
+    walk::item(&mut texts, item);
+    for span in texts.spans {
+        let written = report.written(span);
+        report.problems.extend(found(written).into_iter().map(|(whose, range)| problem(whose, part_of(span, &range))));
     }
 }
 

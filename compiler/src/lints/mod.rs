@@ -16,10 +16,11 @@ mod unused;
 use crate::cost::Catalog;
 use crate::problems::{Problem, Problems, Severity};
 use crate::syntax::ast;
+use crate::syntax::shift::Shift as _;
 use crate::types::Checked;
 use crate::{FileId, Span};
 use ecow::EcoString;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What a project makes of a warning; `[lints]` in `pmflow.toml`.
@@ -58,40 +59,47 @@ pub struct LintedFile<'a> {
     pub comments: &'a [ast::Comment],
 }
 
-/// What the tree of one file says by itself; it is the same for the same tree.
+/// What one item says by itself; it is the same for the same text, but for its place.
 #[derive(Debug)]
-pub struct Findings {
+pub(crate) struct Findings {
+    start: u32,
     mentions: unused::Mentions,
     unused: Vec<Problem>,
     others: Vec<Problem>,
+    models: Vec<(String, Span)>,
 }
 
 impl Findings {
-    pub fn of(file: &LintedFile<'_>) -> Findings {
-        let mentions = unused::Mentions::of(file.ast);
+    pub fn of(file: &LintedFile<'_>, item: &ast::Item) -> Findings {
+        let mentions = unused::Mentions::of(item);
         let mut unused = Report { file, problems: Vec::new() };
-        unused::check_inside(&mentions, &mut unused);
+        unused::check_inside(item, &mentions, &mut unused);
         let mut others = Report { file, problems: Vec::new() };
-        unreachable::check(&mut others);
-        conditions::check(&mut others);
-        cache_prefix::check(&mut others);
-        schedules::check(&mut others);
-        keys::check(&mut others);
-        Findings { mentions, unused: unused.problems, others: others.problems }
+        unreachable::check(item, &mut others);
+        conditions::check(item, &mut others);
+        cache_prefix::check(item, &mut others);
+        schedules::check(item, &mut others);
+        keys::check(item, &mut others);
+        let models = shutdowns::models(item);
+        Findings { start: item.span.start, mentions, unused: unused.problems, others: others.problems, models }
     }
 }
+
+/// The findings of the items of a file, in its order.
+pub(crate) type FileFindings = Vec<Arc<Findings>>;
 
 /// All problems of a project, sorted: the errors that were `found`, and its warnings, found and new ones, but those that a
 /// comment or a level silences. `today` is counted in days since 1970-01-01; `catalog` says which models end.
 pub fn lint(files: &[LintedFile<'_>], found: Problems, catalog: &Catalog, today: i32, levels: &Levels) -> Problems {
-    let findings: Vec<Arc<Findings>> = files.iter().map(|file| Arc::new(Findings::of(file))).collect();
+    let of_file = |file: &LintedFile<'_>| file.ast.items().map(|item| Arc::new(Findings::of(file, item))).collect();
+    let findings: Vec<FileFindings> = files.iter().map(of_file).collect();
     lint_with(files, &findings, found, catalog, today, levels)
 }
 
 /// As [`lint`], with the findings of each file at hand.
 pub(crate) fn lint_with(
     files: &[LintedFile<'_>],
-    findings: &[Arc<Findings>],
+    findings: &[FileFindings],
     found: Problems,
     catalog: &Catalog,
     today: i32,
@@ -100,16 +108,20 @@ pub(crate) fn lint_with(
     let mut problems = found;
     let broken: BTreeSet<FileId> =
         problems.all.iter().filter(|problem| is_syntax(problem)).map(|problem| problem.span.file).collect();
-    let members: BTreeSet<&EcoString> = findings.iter().flat_map(|findings| &findings.mentions.members).collect();
+    let members: HashSet<&EcoString> = findings.iter().flatten().flat_map(|findings| &findings.mentions.members).collect();
     for (file, findings) in files.iter().zip(findings) {
         let mut report = Report { file, problems: Vec::new() };
         // A statement that could not be read may use any name.
-        if !broken.contains(&file.id) {
-            report.problems.extend_from_slice(&findings.unused);
-            unused::check_declarations(&findings.mentions, &members, &mut report);
+        let broken = broken.contains(&file.id);
+        for (item, findings) in report.items().iter().zip(findings) {
+            let by = item.span.start.wrapping_sub(findings.start);
+            let unused = findings.unused.iter().filter(|_| !broken);
+            let ending = findings.models.iter().filter_map(|(id, span)| shutdowns::problem(catalog, id, *span, today));
+            report.problems.extend(unused.chain(&findings.others).cloned().chain(ending).map(|problem| moved(problem, by)));
         }
-        report.problems.extend_from_slice(&findings.others);
-        shutdowns::check(catalog, today, &mut report);
+        if !broken {
+            unused::check_file(findings, &members, &mut report);
+        }
         let damaged = damaged_items(file, &problems);
         problems.all.extend(report.problems.into_iter().filter(|problem| !is_within(&damaged, problem.span)));
     }
@@ -158,6 +170,11 @@ fn is_within(items: &[Span], place: Span) -> bool {
 
 fn is_syntax(problem: &Problem) -> bool {
     problem.code.starts_with("E00")
+}
+
+fn moved(mut problem: Problem, by: u32) -> Problem {
+    problem.shift(by);
+    problem
 }
 
 /// What the lints of one file find.

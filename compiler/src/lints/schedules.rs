@@ -6,11 +6,9 @@ use crate::syntax::ast::*;
 
 const MINUTE: i64 = 60_000_000;
 
-pub(super) fn check(report: &mut Report<'_>) {
-    for item in report.items() {
-        if let ItemKind::Flow(flow) = &item.kind {
-            report.problems.extend(problem(flow));
-        }
+pub(super) fn check(item: &Item, report: &mut Report<'_>) {
+    if let ItemKind::Flow(flow) = &item.kind {
+        report.problems.extend(problem(flow));
     }
 }
 

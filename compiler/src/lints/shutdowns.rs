@@ -1,6 +1,6 @@
 //! Models that their provider ends, or has ended.
 
-use super::{Report, only_expr};
+use super::only_expr;
 use crate::Span;
 use crate::cost::{Catalog, Day};
 use crate::problems::Problem;
@@ -10,18 +10,17 @@ use crate::syntax::walk::{self, Visitor};
 /// How far ahead a shutdown is spoken of.
 const DAYS_AHEAD_MAX: i32 = 365;
 
-pub(super) fn check(catalog: &Catalog, today: i32, report: &mut Report<'_>) {
-    for item in report.items() {
-        let mut ids = Ids::default();
-        walk::item(&mut ids, item);
-        if let ItemKind::Model(model) = &item.kind {
-            ids.found.extend(model.chain.iter().filter_map(|link| match &link.target {
-                ModelTarget::Id { text, span } => Some((text.to_string(), *span)),
-                _ => None,
-            }));
-        }
-        report.problems.extend(ids.found.iter().filter_map(|(id, span)| problem(catalog, id, *span, today)));
+/// The models that an item names by their ids.
+pub(super) fn models(item: &Item) -> Vec<(String, Span)> {
+    let mut ids = Ids::default();
+    walk::item(&mut ids, item);
+    if let ItemKind::Model(model) = &item.kind {
+        ids.found.extend(model.chain.iter().filter_map(|link| match &link.target {
+            ModelTarget::Id { text, span } => Some((text.to_string(), *span)),
+            _ => None,
+        }));
     }
+    ids.found
 }
 
 /// `model: "provider/id"` in a prompt.
@@ -41,7 +40,7 @@ impl Visitor<'_> for Ids {
     }
 }
 
-fn problem(catalog: &Catalog, id: &str, span: Span, today: i32) -> Option<Problem> {
+pub(super) fn problem(catalog: &Catalog, id: &str, span: Span, today: i32) -> Option<Problem> {
     let day = catalog.shutdown(id)?;
     let days = day.checked_sub(today)?;
     let date = Day(day);

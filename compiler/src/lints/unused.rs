@@ -1,47 +1,32 @@
 //! Names that nothing reads. Judged by the name alone: a name that is mentioned anywhere in its flow, or for a
 //! declaration anywhere in the project, counts as used, so that nothing in use is ever called unused.
 
-use super::Report;
+use super::{Findings, Report};
 use crate::Span;
 use crate::problems::Problem;
 use crate::syntax::ast::*;
 use crate::syntax::walk::{self, Visitor};
 use ecow::EcoString;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-/// Where names are mentioned in a file.
+/// The names that an item mentions.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
-    by_item: Vec<BTreeSet<EcoString>>,
-    /// In how many items a name is mentioned.
-    items: BTreeMap<EcoString, usize>,
+    used: BTreeSet<EcoString>,
     /// Names after a dot: `shared.score` keeps `score` of `shared.pmflow`.
     pub members: BTreeSet<EcoString>,
 }
 
 impl Mentions {
-    pub fn of(file: &File) -> Mentions {
+    pub fn of(item: &Item) -> Mentions {
         let mut mentions = Mentions::default();
-        for item in &file.items {
-            let mut names = Names::default();
-            walk::item(&mut names, item);
-            for name in &names.used {
-                *mentions.items.entry(name.clone()).or_default() += 1;
-            }
-            mentions.members.extend(names.members);
-            mentions.by_item.push(names.used);
-        }
+        walk::item(&mut mentions, item);
         mentions
     }
 }
 
-#[derive(Default)]
-struct Names {
-    used: BTreeSet<EcoString>,
-    members: BTreeSet<EcoString>,
-}
-
-impl Visitor<'_> for Names {
+impl Visitor<'_> for Mentions {
     fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Name(name) => {
@@ -65,40 +50,61 @@ impl Visitor<'_> for Names {
     }
 }
 
-/// Values, parameters and imports: no other file can mention them.
-pub(super) fn check_inside(here: &Mentions, report: &mut Report<'_>) {
-    for (item, used) in report.items().iter().zip(&here.by_item) {
-        values(item, used, report);
-        if let ItemKind::Import(import) = &item.kind {
-            import_item(item, import, here, report);
+/// Imports and declarations. `members`: names after a dot, in any file.
+pub(super) fn check_file(findings: &[Arc<Findings>], members: &HashSet<&EcoString>, report: &mut Report<'_>) {
+    let here = Counts::of(report.items(), findings);
+    // A file without a flow is there for others to import.
+    let has_flow = report.items().iter().any(|item| matches!(item.kind, ItemKind::Flow(_)));
+    for (item, findings) in report.items().iter().zip(findings) {
+        match &item.kind {
+            ItemKind::Import(import) => import_item(item, import, &here, report),
+            _ if has_flow => declaration(item, &findings.mentions.used, &here, members, report),
+            _ => {}
         }
     }
 }
 
-/// Declarations. `members`: names after a dot, in any file.
-pub(super) fn check_declarations(here: &Mentions, members: &BTreeSet<&EcoString>, report: &mut Report<'_>) {
-    // A file without a flow is there for others to import.
-    if report.items().iter().any(|item| matches!(item.kind, ItemKind::Flow(_))) {
-        let items = report.items().iter().zip(&here.by_item);
-        items.for_each(|(item, used)| declaration(item, used, here, members, report));
+/// In how many items of a file a name is mentioned that it declares or imports.
+struct Counts<'a> {
+    items: HashMap<&'a str, usize>,
+}
+
+impl<'a> Counts<'a> {
+    fn of(items: &'a [Arc<Item>], findings: &[Arc<Findings>]) -> Counts<'a> {
+        let name = |item: &'a Arc<Item>| match &item.kind {
+            ItemKind::Import(import) => imported(import).map(|(name, _)| name),
+            _ => declared(item).map(|(_, name)| name.text.as_str()),
+        };
+        let mut counts = Counts { items: items.iter().filter_map(name).map(|name| (name, 0)).collect() };
+        for used in findings.iter().flat_map(|findings| &findings.mentions.used) {
+            if let Some(count) = counts.items.get_mut(used.as_str()) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    fn of_name(&self, name: &str) -> usize {
+        self.items.get(name).copied().unwrap_or(0)
     }
 }
 
-fn import_item(item: &Item, import: &Import, here: &Mentions, report: &mut Report<'_>) {
-    let (name, span) = match import {
-        Import::Std { path } => match path.names.last() {
-            Some(name) => (name.text.to_string(), path.span),
-            None => return,
-        },
-        Import::File { path, path_span } => (module_name(path).to_owned(), *path_span),
-    };
-    if name.is_empty() || here.items.contains_key(name.as_str()) {
+fn imported(import: &Import) -> Option<(&str, Span)> {
+    match import {
+        Import::Std { path } => path.names.last().map(|name| (name.text.as_str(), path.span)),
+        Import::File { path, path_span } => Some((module_name(path), *path_span)),
+    }
+}
+
+fn import_item(item: &Item, import: &Import, here: &Counts<'_>, report: &mut Report<'_>) {
+    let Some((name, span)) = imported(import) else { return };
+    if name.is_empty() || here.of_name(name) > 0 {
         return;
     }
     let line = whole_line(report.file.text, item.span);
     report.push(
         Problem::new("W0103", span, format!("the import `{name}` is not used"))
-            .help("delete it; what it declares would be written as `name.thing`".replace("name", &name))
+            .help("delete it; what it declares would be written as `name.thing`".replace("name", name))
             .fix("delete the import", line, ""),
     );
 }
@@ -115,9 +121,15 @@ fn whole_line(text: &str, span: Span) -> Span {
     if rest.trim().is_empty() && rest.len() < after.len() { Span { end: span.end + rest.len() as u32 + 1, ..span } } else { span }
 }
 
-fn declaration(item: &Item, own: &BTreeSet<EcoString>, here: &Mentions, members: &BTreeSet<&EcoString>, report: &mut Report<'_>) {
+fn declaration(
+    item: &Item,
+    own: &BTreeSet<EcoString>,
+    here: &Counts<'_>,
+    members: &HashSet<&EcoString>,
+    report: &mut Report<'_>,
+) {
     let Some((kind, name)) = declared(item) else { return };
-    let others = here.items.get(&name.text).copied().unwrap_or(0) - usize::from(own.contains(&name.text));
+    let others = here.of_name(&name.text) - usize::from(own.contains(&name.text));
     if others == 0 && !members.contains(&name.text) && is_judged(&name.text) {
         let problem = Problem::new("W0102", name.span, format!("the {kind} `{}` is not used", name.text));
         report.push(problem.help("delete it, or start its name with `_` to keep it for later"));
@@ -142,7 +154,9 @@ fn is_judged(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('_')
 }
 
-fn values(item: &Item, used: &BTreeSet<EcoString>, report: &mut Report<'_>) {
+/// Values and parameters: no other item can mention them.
+pub(super) fn check_inside(item: &Item, mentions: &Mentions, report: &mut Report<'_>) {
+    let used = &mentions.used;
     match &item.kind {
         ItemKind::Prompt(prompt) => parameters(&prompt.parameters, used, "it does not reach the model", report),
         ItemKind::Function(function) => parameters(&function.parameters, used, "the result does not depend on it", report),
@@ -154,7 +168,7 @@ fn values(item: &Item, used: &BTreeSet<EcoString>, report: &mut Report<'_>) {
         }
         ItemKind::Connector(connector) => {
             for operation in &connector.operations {
-                let mut names = Names::default();
+                let mut names = Mentions::default();
                 walk::operation(&mut names, operation);
                 parameters(&operation.parameters, &names.used, "it is not sent", report);
             }

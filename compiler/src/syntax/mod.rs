@@ -8,7 +8,7 @@ mod consequences;
 mod keywords;
 mod parse;
 pub(crate) mod scan;
-mod shift;
+pub(crate) mod shift;
 mod shorten;
 pub mod walk;
 

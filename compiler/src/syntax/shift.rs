@@ -2,6 +2,7 @@
 
 use super::Span;
 use super::ast::*;
+use crate::problems::{Edit, Fix, Problem, Related};
 
 /// Moves every span of a tree by so many bytes, forward or (wrapping) back.
 pub trait Shift {
@@ -55,6 +56,10 @@ macro_rules! shift {
 }
 
 shift! {
+    Problem { span, related, fix; code, message, label, help }
+    Related { span; message }
+    Fix { edits; title }
+    Edit { span; text }
     Name { span; text }
     Path { names, span }
     Item { span, kind; doc }

@@ -10,7 +10,8 @@ use super::items::{At, CheckedFlow, CheckedTest, Expectation, Item};
 use super::moves::{Moves, Other};
 use super::trust::Demand;
 use super::ty::Ty;
-use super::{Checker, Reference};
+use super::{CheckedFile, Checker, Reference};
+use crate::lints::{FileFindings, Findings};
 use crate::syntax::{Parsed, Reading};
 use crate::{FileId, Problems, Span};
 use ecow::EcoString;
@@ -35,6 +36,7 @@ struct KnownFile {
     module: String,
     names: HashMap<EcoString, Origin>,
     items: HashMap<Id, Arc<Known>>,
+    findings: HashMap<Id, Arc<Findings>>,
     /// Keeps the readings alive, so that no other one gets the address of one of them.
     _parsed: Arc<Parsed>,
 }
@@ -105,6 +107,8 @@ pub(super) struct Again {
     /// By file and item, the name that it declares and where.
     declared: Vec<Vec<Option<(EcoString, Span)>>>,
     before: HashMap<Id, Arc<Known>>,
+    /// What the lints found before.
+    findings: HashMap<Id, Arc<Findings>>,
     now: Vec<HashMap<Id, Arc<Known>>>,
     entangled: bool,
 }
@@ -129,6 +133,8 @@ impl Checker<'_> {
         self.again.readings = (0..self.files.len()).map(|file| self.readings(file)).collect();
         self.again.declared = (0..self.files.len()).map(|file| self.declared(file)).collect();
         self.again.now = vec![HashMap::new(); self.files.len()];
+        let findings = before.files.values().flat_map(|file| &file.findings);
+        self.again.findings = findings.map(|(id, findings)| (*id, findings.clone())).collect();
         let same_prices = before.catalog == self.world.catalog().hash() && before.today == self.world.today();
         if !same_prices || before.entangled {
             return;
@@ -332,15 +338,34 @@ impl Checker<'_> {
     }
 
     /// What the next check may know.
-    pub(super) fn memory(&mut self) -> Option<Memory> {
+    /// What the lints find in each item, by file.
+    pub(super) fn findings(&self) -> Vec<FileFindings> {
+        let own = |(file, checked): (usize, &CheckedFile)| match checked.id.is_standard() {
+            true => Vec::new(),
+            false => self.findings_of(file, checked),
+        };
+        self.files.iter().enumerate().map(own).collect()
+    }
+
+    fn findings_of(&self, file: usize, checked: &CheckedFile) -> FileFindings {
+        let linted = checked.linted();
+        let known = |item: usize| self.again.findings.get(&Id::of(self.reading(At { file, item })?)).cloned();
+        let items = checked.ast.items().enumerate();
+        items.map(|(position, item)| known(position).unwrap_or_else(|| Arc::new(Findings::of(&linted, item)))).collect()
+    }
+
+    pub(super) fn memory(&mut self, findings: &[FileFindings]) -> Option<Memory> {
         if !self.again.on {
             return None;
         }
         let items = std::mem::take(&mut self.again.now);
-        let files = self.files.iter().zip(&self.items.names).zip(items).zip(&self.parsed).enumerate();
-        let known = files.map(|(file, (((checked, names), items), parsed))| {
+        let files = self.files.iter().zip(&self.items.names).zip(items).zip(self.parsed.iter().zip(findings)).enumerate();
+        let known = files.map(|(file, (((checked, names), items), (parsed, findings)))| {
+            let readings = self.again.readings.get(file).into_iter().flatten().zip(findings);
+            let findings =
+                readings.filter_map(|(reading, findings)| Some((Id::of(reading.as_ref()?), findings.clone()))).collect();
             let names = names.iter().map(|(name, (item, _))| (name.clone(), self.origin(file, *item))).collect();
-            (checked.id, KnownFile { module: checked.module.clone(), names, items, _parsed: parsed.clone() })
+            (checked.id, KnownFile { module: checked.module.clone(), names, items, findings, _parsed: parsed.clone() })
         });
         let functions = self.items.functions.iter().enumerate();
         Some(Memory {

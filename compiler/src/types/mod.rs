@@ -49,7 +49,7 @@ pub(crate) use items::{CheckedFlow, CheckedTest};
 pub use items::{Expectation, GivenStandIn};
 pub use ty::{EnumTy, FieldTy, RecordTy, Ty, TypeName};
 
-use crate::lints::{Findings, Levels, LintedFile, lint_with};
+use crate::lints::{Levels, LintedFile, lint_with};
 use crate::syntax::{Parsed, ast};
 use crate::{FileId, Problem, Problems, Span, World};
 use consequences::Damage;
@@ -176,6 +176,13 @@ impl Checked {
     }
 }
 
+impl CheckedFile {
+    /// As the lints want it.
+    pub fn linted(&self) -> LintedFile<'_> {
+        LintedFile { id: self.id, text: &self.text, ast: &self.ast, comments: &self.comments }
+    }
+}
+
 /// What checking gathers.
 pub(crate) struct Checker<'w> {
     world: &'w dyn World,
@@ -259,16 +266,15 @@ impl<'w> Checker<'w> {
 
     fn finish(mut self) -> (Checked, Option<Memory>) {
         self.gather_finished();
-        let memory = self.memory();
         self.references.sort_unstable();
         self.references.dedup();
         self.types.sort_by_key(|(span, _)| (span.file, span.start, std::cmp::Reverse(span.end)));
         let prelude = |span: Span| span.file == FileId::PRELUDE;
         self.types.retain(|(span, _)| !prelude(*span));
-        let own = self.files.iter().filter(|file| !file.id.is_standard());
-        let linted: Vec<LintedFile> =
-            own.map(|file| LintedFile { id: file.id, text: &file.text, ast: &file.ast, comments: &file.comments }).collect();
-        let findings: Vec<Arc<Findings>> = linted.iter().map(|file| self.world.findings(file)).collect();
+        let findings = self.findings();
+        let memory = self.memory(&findings);
+        let own = self.files.iter().zip(findings).filter(|(file, _)| !file.id.is_standard());
+        let (linted, findings): (Vec<LintedFile<'_>>, Vec<_>) = own.map(|(file, findings)| (file.linted(), findings)).unzip();
         let (catalog, today) = (self.world.catalog(), self.world.today());
         let problems = lint_with(&linted, &findings, self.problems, catalog, today, &Levels::default());
         let problems = self.damage.without_consequences(&self.files, problems);

@@ -4,7 +4,6 @@
 
 use super::Project;
 use pmflow_compiler::cost::Catalog;
-use pmflow_compiler::lints::{Findings, LintedFile};
 use pmflow_compiler::syntax::{Before, Parsed, parse, parse_again};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
@@ -45,9 +44,6 @@ struct OpenFile {
     text: Arc<str>,
 }
 
-/// What was made of each file, with what it was made from.
-type Known<From, Made> = RefCell<BTreeMap<FileId, (Arc<From>, Arc<Made>)>>;
-
 #[derive(Debug, Default)]
 pub struct Files {
     roots: Vec<PathBuf>,
@@ -55,8 +51,8 @@ pub struct Files {
     ids: RefCell<BTreeMap<PathBuf, FileId>>,
     open: BTreeMap<FileId, OpenFile>,
     disk: RefCell<BTreeMap<FileId, (Mark, Arc<str>)>>,
-    parsed: Known<str, Parsed>,
-    findings: Known<Parsed, Findings>,
+    /// Each with the text that was read.
+    parsed: RefCell<BTreeMap<FileId, (Arc<str>, Arc<Parsed>)>>,
     /// Files that were found to lie where they may be read.
     inside: RefCell<BTreeMap<PathBuf, Mark>>,
     changes: u64,
@@ -180,22 +176,6 @@ impl Files {
         parsed
     }
 
-    /// Of a tree that [`Files::parsed`] gave; none: of another one.
-    fn findings(&self, file: &LintedFile<'_>) -> Option<Arc<Findings>> {
-        let (_, parsed) = self.parsed.borrow().get(&file.id).cloned()?;
-        if !std::ptr::eq(&*parsed.file, file.ast) {
-            return None;
-        }
-        if let Some((known, findings)) = self.findings.borrow().get(&file.id)
-            && Arc::ptr_eq(known, &parsed)
-        {
-            return Some(findings.clone());
-        }
-        let findings = Arc::new(Findings::of(file));
-        self.findings.borrow_mut().insert(file.id, (parsed, findings.clone()));
-        Some(findings)
-    }
-
     /// Every flow file below the roots, and every open one; sorted by path.
     pub fn all(&self) -> Vec<FileId> {
         let mut found: Vec<PathBuf> = self.open.keys().filter_map(|file| self.path(*file)).collect();
@@ -316,10 +296,6 @@ impl World for Look<'_> {
             true => Arc::new(parse(file, text)),
             false => self.files.parsed(file, text),
         }
-    }
-
-    fn findings(&self, file: &LintedFile<'_>) -> Arc<Findings> {
-        self.files.findings(file).unwrap_or_else(|| Arc::new(Findings::of(file)))
     }
 
     fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
