@@ -268,10 +268,9 @@ impl Server {
     }
 
     fn dependents_stale(&mut self, file: FileId) {
-        let Some(path) = self.workspace.files.path(file) else { return };
         let mut dependents = false;
         for open in self.workspace.files.open_files() {
-            if open != file && !self.stale.contains(&open) && self.workspace.rests_on(open, &path) {
+            if open != file && !self.stale.contains(&open) && self.workspace.rests_on(open, file) {
                 self.stale.push(open);
                 dependents = true;
             }

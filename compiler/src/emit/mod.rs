@@ -33,7 +33,7 @@ pub fn emit_prompt(checked: &Checked, file: FileId, prompt: &str) -> Option<(Pla
         return None;
     }
     let name = format!("{}/{prompt}", checked.file(file)?.module);
-    let mut needed = Needed { checked, flows: BTreeMap::new(), plan: empty_plan(checked) };
+    let mut needed = Needed { checked, plan: empty_plan(checked) };
     needed.prompt(&name);
     needed.plan.prompts.contains_key(&name).then_some((needed.plan, name))
 }
@@ -43,11 +43,7 @@ fn emit_flow(checked: &Checked, flow: &CheckedFlow, extra: &[&Expr]) -> Option<(
     if !checked.clean() {
         return None;
     }
-    let mut needed = Needed {
-        checked,
-        flows: checked.flows.iter().map(|flow| (flow.full.as_str(), flow)).collect(),
-        plan: empty_plan(checked),
-    };
+    let mut needed = Needed { checked, plan: empty_plan(checked) };
     needed.flow(flow);
     extra.iter().for_each(|expr| needed.expr(expr));
     let mut plan = needed.plan;
@@ -78,7 +74,6 @@ fn empty_plan(checked: &Checked) -> Plan {
 /// Gathers what a flow needs, and what that needs.
 struct Needed<'a> {
     checked: &'a Checked,
-    flows: BTreeMap<&'a str, &'a CheckedFlow>,
     plan: Plan,
 }
 
@@ -130,7 +125,7 @@ impl Needed<'_> {
             Target::Prompt(name) => self.prompt(name),
             Target::Operation(name) => self.operation(name),
             Target::Flow(name) => {
-                if let Some(flow) = self.flows.get(name.as_str()).copied() {
+                if let Some(flow) = self.checked.flow(name) {
                     self.flow(flow);
                 }
             }
@@ -294,17 +289,17 @@ fn writing_flows(plan: &Plan) -> BTreeSet<String> {
 fn source_map(checked: &Checked, plan: &Plan, module: &str) -> SourceMap {
     let renaming = Renaming { module };
     let mut map = SourceMap::default();
-    for flow in checked.flows.iter().filter(|flow| plan.flows.contains_key(&flow.full)) {
+    for flow in plan.flows.keys().filter_map(|name| checked.flow(name)) {
         let name = renaming.name(&flow.full);
         map.places.extend(place(checked, flow.span).map(|place| (name.clone(), place)));
         for (path, span) in &flow.places {
             map.places.extend(place(checked, *span).map(|place| (format!("{name}/{path}"), place)));
         }
     }
-    for (prompt, span) in &checked.parts.prompt_spans {
-        if plan.prompts.contains_key(prompt) {
-            map.places.extend(place(checked, *span).map(|place| (format!("prompt:{}", renaming.name(prompt)), place)));
-        }
+    for prompt in plan.prompts.keys() {
+        let span = checked.parts.prompt_spans.get(prompt);
+        let place = span.and_then(|span| place(checked, *span));
+        map.places.extend(place.map(|place| (format!("prompt:{}", renaming.name(prompt)), place)));
     }
     map
 }

@@ -76,62 +76,74 @@ pub(crate) struct DocBefore {
 }
 
 /// What was read before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Before<'a> {
     pub text: &'a str,
-    pub parsed: &'a Parsed,
+    /// Where nobody else has it, its trees are moved instead of copied.
+    pub parsed: Arc<Parsed>,
 }
 
-/// For each new part the old one that it equals.
-pub(super) fn equal_parts<'a>(
-    before: Option<Before<'a>>,
-    text: &str,
-    scan: &Scan,
-    ranges: &[Range<usize>],
-) -> Vec<Option<&'a Part>> {
-    let mut found = vec![None; ranges.len()];
-    let Some(before) = before else { return found };
-    let parts = &before.parsed.parts;
-    let same = |part: &Part, range: &Range<usize>| {
-        part.clean
-            && before.text.get(part.range.clone()) == text.get(range.clone())
-            && before.parsed.masked.get(part.range.clone()) == scan.masked.get(range.clone())
-    };
-    let pairs = |(part, range): (&&'a Part, &&Range<usize>)| same(part, range);
-    let front = parts.iter().zip(ranges).take_while(|(part, range)| pairs((part, range))).count();
-    let rest = parts.len().min(ranges.len()) - front;
-    let back = parts.iter().rev().zip(ranges.iter().rev()).take(rest).take_while(|(part, range)| pairs((part, range))).count();
-    let middle = parts.get(front..parts.len() - back).unwrap_or_default();
-    let by_text: HashMap<Option<&str>, &'a Part> =
-        middle.iter().map(|part| (before.text.get(part.range.clone()), part)).collect();
-    let last = ranges.len() - back;
-    for (position, (range, place)) in ranges.iter().zip(&mut found).enumerate() {
-        let part = match position {
-            _ if position < front => parts.get(position),
-            _ if position >= last => (parts.len() + position).checked_sub(ranges.len()).and_then(|part| parts.get(part)),
-            _ => by_text.get(&text.get(range.clone())).copied().filter(|part| same(part, range)),
-        };
-        *place = part;
+/// The parts of what was read before, to be taken once each.
+pub(super) struct Old<'a> {
+    text: &'a str,
+    masked: String,
+    parts: Vec<Part>,
+    items: Vec<Option<Arc<Item>>>,
+}
+
+impl<'a> Old<'a> {
+    pub fn of(before: Before<'a>) -> Old<'a> {
+        let parsed = Arc::try_unwrap(before.parsed).unwrap_or_else(|shared| Parsed::clone(&shared));
+        let items = Arc::try_unwrap(parsed.file).map_or_else(|shared| shared.items.clone(), |file| file.items);
+        Old { text: before.text, masked: parsed.masked, parts: parsed.parts, items: items.into_iter().map(Some).collect() }
     }
-    found
+
+    pub fn part(&self, position: usize) -> Option<&Part> {
+        self.parts.get(position)
+    }
+
+    /// For each new part the old one that it equals, by its position.
+    pub fn equal_parts(&self, text: &str, scan: &Scan, ranges: &[Range<usize>]) -> Vec<Option<usize>> {
+        let same = |part: &Part, range: &Range<usize>| {
+            part.clean
+                && self.text.get(part.range.clone()) == text.get(range.clone())
+                && self.masked.get(part.range.clone()) == scan.masked.get(range.clone())
+        };
+        let (old, new) = (self.parts.len(), ranges.len());
+        let front = self.parts.iter().zip(ranges).take_while(|(part, range)| same(part, range)).count();
+        let back = self.parts.iter().rev().zip(ranges.iter().rev()).take(old.min(new) - front);
+        let back = back.take_while(|(part, range)| same(part, range)).count();
+        let middle = self.parts.iter().enumerate().take(old - back).skip(front);
+        let mut by_text: HashMap<Option<&str>, usize> =
+            middle.map(|(position, part)| (self.text.get(part.range.clone()), position)).collect();
+        let find = |(position, range): (usize, &Range<usize>)| match position {
+            _ if position < front => Some(position),
+            _ if position >= new - back => Some(position + old - new),
+            _ => {
+                let found = by_text.remove(&text.get(range.clone()))?;
+                self.parts.get(found).is_some_and(|part| same(part, range)).then_some(found)
+            }
+        };
+        ranges.iter().enumerate().map(find).collect()
+    }
+
+    /// The items of a part that starts `by` bytes (wrapping) further on now.
+    pub fn take_items(&mut self, part: Range<usize>, by: u32) -> impl Iterator<Item = Arc<Item>> {
+        self.items.get_mut(part).into_iter().flatten().filter_map(Option::take).map(move |item| moved(item, by))
+    }
+}
+
+fn moved(mut item: Arc<Item>, by: u32) -> Arc<Item> {
+    if by != 0 {
+        Arc::make_mut(&mut item).shift(by);
+    }
+    item
 }
 
 /// `taken` is told only when a part is read.
 pub(super) fn same_docs(before: &[DocBefore], now: &[DocBefore]) -> bool {
     let same = |(before, now): (&DocBefore, &DocBefore)| before.at == now.at && before.text == now.text;
     before.len() == now.len() && before.iter().zip(now).all(same)
-}
-
-/// The items of a part that starts `by` bytes (wrapping) further on now.
-pub(super) fn moved(items: &[Arc<Item>], by: u32) -> impl Iterator<Item = Arc<Item>> {
-    items.iter().map(move |item| match by {
-        0 => item.clone(),
-        _ => {
-            let mut moved = Item::clone(item);
-            moved.shift(by);
-            Arc::new(moved)
-        }
-    })
 }
 
 impl Parsed {

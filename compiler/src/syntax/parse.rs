@@ -1,6 +1,6 @@
 //! Any text gives a tree: the text is scanned, divided into items, and each item is read on its own.
 
-use super::again::{Before, Part};
+use super::again::{Before, Old, Part};
 use super::ast::{self, Comment, Item, ItemKind};
 use super::build::{Builder, Docs};
 use super::scan::{self, DEPTH_MAX, Mark, Scan};
@@ -56,7 +56,9 @@ pub fn parse_again(file: FileId, text: &str, before: Option<Before<'_>>) -> Pars
     let mut scanned = scanned.into_iter().peekable();
     let docs = Docs::new(std::mem::take(&mut scan.docs));
     let ranges = item_ranges(&scan);
-    let equal = again::equal_parts(before, text, &scan, &ranges);
+    let mut old = before.map(again::Old::of);
+    let equal = old.as_ref().map(|old| old.equal_parts(text, &scan, &ranges)).unwrap_or_default();
+    let mut equal = equal.into_iter();
     let mut reader = Reader {
         file,
         text,
@@ -67,9 +69,9 @@ pub fn parse_again(file: FileId, text: &str, before: Option<Before<'_>>) -> Pars
         apart: false,
         stretches_read: 0,
     };
-    for (range, equal) in ranges.into_iter().zip(equal) {
+    for range in ranges {
         let own = std::iter::from_fn(|| scanned.next_if(|problem| (problem.span.start as usize) < range.end)).collect();
-        let known = equal.zip(before.map(|before| before.parsed.file.items.as_slice()));
+        let known = old.as_mut().zip(equal.next().flatten());
         reader.part(&scan, range, own, known);
     }
     let mut problems = reader.problems;
@@ -109,20 +111,23 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// `scanned`: what the scan found in the part; `known`: the part that it equals, and the items among which that has its own.
-    fn part(&mut self, scan: &Scan, range: Range<usize>, scanned: Vec<Problem>, known: Option<(&Part, &[Arc<Item>])>) {
+    /// `scanned`: what the scan found in the part; `known`: the position of an old part that has the same text.
+    fn part(&mut self, scan: &Scan, range: Range<usize>, scanned: Vec<Problem>, known: Option<(&mut Old<'_>, usize)>) {
         let first = scan.too_deep.partition_point(|&at| (at as usize) < range.start);
         let too_deep = scan.too_deep.get(first).is_some_and(|&at| (at as usize) < range.end);
         let docs = self.docs.within(&range);
-        let known = known.filter(|(part, _)| scanned.is_empty() && !too_deep && again::same_docs(&part.docs, &docs));
+        let known = known.filter(|_| scanned.is_empty() && !too_deep).and_then(|(old, position)| {
+            let part = old.part(position).filter(|part| again::same_docs(&part.docs, &docs))?.clone();
+            Some((old, part))
+        });
         let items = self.items.len();
         let (clean, reading) = match known {
-            Some((part, known)) => {
+            Some((old, part)) => {
                 let by = (range.start as u32).wrapping_sub(part.range.start as u32);
-                self.items.extend(again::moved(known.get(part.items.clone()).unwrap_or_default(), by));
+                self.items.extend(old.take_items(part.items.clone(), by));
                 part.docs.iter().filter(|doc| doc.taken).for_each(|doc| drop(self.docs.take((range.start + doc.at) as u32)));
                 self.apart &= part.items.is_empty();
-                (true, part.reading.clone())
+                (true, part.reading)
             }
             None => (self.read_part(scan, range.clone(), scanned), Arc::default()),
         };

@@ -12,11 +12,12 @@ use super::trust::Demand;
 use super::ty::Ty;
 use super::{CheckedFile, Checker, Reference};
 use crate::lints::{FileFindings, Findings};
-use crate::syntax::{Parsed, Reading};
+use crate::syntax::Reading;
 use crate::{FileId, Problems, Span};
 use ecow::EcoString;
 use pmflow_plan as plan;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// What a check leaves for the next one.
@@ -34,16 +35,36 @@ pub struct Memory {
 #[derive(Debug)]
 struct KnownFile {
     module: String,
-    names: HashMap<EcoString, Origin>,
-    items: HashMap<Id, Arc<Known>>,
-    findings: HashMap<Id, Arc<Findings>>,
+    names: Arc<HashMap<EcoString, Origin>>,
+    items: Arc<ById<Known>>,
+    findings: Arc<ById<Findings>>,
     /// Keeps the readings alive, so that no other one gets the address of one of them.
-    _parsed: Arc<Parsed>,
+    _readings: Vec<Option<Arc<Reading>>>,
 }
 
 /// Of a reading: its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Id(usize);
+
+type ById<T> = HashMap<Id, Arc<T>, BuildHasherDefault<AddressHasher>>;
+
+/// Addresses differ enough by themselves.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
 
 impl Id {
     fn of(reading: &Arc<Reading>) -> Id {
@@ -106,10 +127,15 @@ pub(super) struct Again {
     readings: Vec<Vec<Option<Arc<Reading>>>>,
     /// By file and item, the name that it declares and where.
     declared: Vec<Vec<Option<(EcoString, Span)>>>,
-    before: HashMap<Id, Arc<Known>>,
-    /// What the lints found before.
-    findings: HashMap<Id, Arc<Findings>>,
-    now: Vec<HashMap<Id, Arc<Known>>>,
+    /// By file and item, whether it rests on something that is not as it was.
+    changed: Vec<Vec<bool>>,
+    /// By file, what its items gave before.
+    before: Vec<Arc<ById<Known>>>,
+    /// By file, what the lints found before.
+    findings: Vec<Arc<ById<Findings>>>,
+    /// By file, its names, when they are as they were.
+    names: Vec<Option<Arc<HashMap<EcoString, Origin>>>>,
+    now: Vec<ById<Known>>,
     entangled: bool,
 }
 
@@ -132,20 +158,18 @@ impl Checker<'_> {
         self.again.on = true;
         self.again.readings = (0..self.files.len()).map(|file| self.readings(file)).collect();
         self.again.declared = (0..self.files.len()).map(|file| self.declared(file)).collect();
-        self.again.now = vec![HashMap::new(); self.files.len()];
-        let findings = before.files.values().flat_map(|file| &file.findings);
-        self.again.findings = findings.map(|(id, findings)| (*id, findings.clone())).collect();
+        self.again.now = vec![ById::default(); self.files.len()];
+        let known = |file: &CheckedFile| before.files.get(&file.id);
+        self.again.findings =
+            self.files.iter().map(|file| known(file).map(|known| known.findings.clone()).unwrap_or_default()).collect();
         let same_prices = before.catalog == self.world.catalog().hash() && before.today == self.world.today();
         if !same_prices || before.entangled {
             return;
         }
-        let changed = self.changed_items(self.changed_names(before));
-        for (file, (checked, changed)) in self.files.iter().zip(changed).enumerate() {
-            let Some(known) = before.files.get(&checked.id) else { continue };
-            let readings = self.again.readings.get(file).into_iter().flatten().zip(changed);
-            let kept = readings.filter(|(_, changed)| !changed).filter_map(|(reading, _)| reading.as_ref().map(Id::of));
-            self.again.before.extend(kept.filter_map(|id| Some((id, known.items.get(&id)?.clone()))));
-        }
+        self.again.before =
+            self.files.iter().map(|file| known(file).map(|known| known.items.clone()).unwrap_or_default()).collect();
+        let names = self.changed_names(before);
+        self.again.changed = self.changed_items(names);
     }
 
     fn readings(&self, file: usize) -> Vec<Option<Arc<Reading>>> {
@@ -188,26 +212,39 @@ impl Checker<'_> {
         reading.map_or(Origin::Unclear, |reading| Origin::Item(Id::of(reading)))
     }
 
+    #[allow(clippy::iter_over_hash_type, reason = "the result has no order either")]
+    fn origins(&self, file: usize) -> HashMap<EcoString, Origin> {
+        let names = self.items.names.get(file).into_iter().flatten();
+        names.map(|(name, (item, _))| (name.clone(), self.origin(file, *item))).collect()
+    }
+
     fn reading(&self, at: At) -> Option<&Arc<Reading>> {
         self.again.readings.get(at.file)?.get(at.item)?.as_ref()
     }
 
     #[allow(clippy::iter_over_hash_type, reason = "the result is a set")]
-    fn changed_names(&self, before: &Memory) -> HashSet<EcoString> {
+    fn changed_names(&mut self, before: &Memory) -> HashSet<EcoString> {
         let mut changed = HashSet::new();
+        let mut kept = Vec::with_capacity(self.files.len());
         for (file, (checked, names)) in self.files.iter().zip(&self.items.names).enumerate() {
             let known = before.files.get(&checked.id).filter(|known| known.module == checked.module);
             let known = known.map(|known| &known.names);
+            let mut all_same = true;
             for (name, (item, _)) in names {
                 let origin = self.origin(file, *item);
                 let same = origin != Origin::Unclear && known.and_then(|known| known.get(name)) == Some(&origin);
                 if !same {
                     changed.insert(name.clone());
                 }
+                all_same &= same;
             }
-            let gone = known.into_iter().flat_map(HashMap::keys).filter(|name| !names.contains_key(*name));
-            changed.extend(gone.cloned());
+            for gone in known.into_iter().flat_map(|known| known.keys()).filter(|name| !names.contains_key(*name)) {
+                changed.insert(gone.clone());
+                all_same = false;
+            }
+            kept.push(known.filter(|_| all_same).cloned());
         }
+        self.again.names = kept;
         if self.functions_change_places(before) {
             changed.extend(self.items.functions.iter().map(|function| function.name.clone()));
         }
@@ -248,7 +285,10 @@ impl Checker<'_> {
 
     /// What the item gave before, with where its places are now; none: it must be checked.
     pub(super) fn recalled(&self, at: At) -> Option<(Arc<Known>, Moves)> {
-        let known = self.again.before.get(&Id::of(self.reading(at)?))?;
+        if *self.again.changed.get(at.file)?.get(at.item)? {
+            return None;
+        }
+        let known = self.again.before.get(at.file)?.get(&Id::of(self.reading(at)?))?;
         let own = self.files.get(at.file)?.ast.items.get(at.item)?.span;
         let mut moves = Moves::default();
         moves.add(known.own, own.start);
@@ -349,7 +389,7 @@ impl Checker<'_> {
 
     fn findings_of(&self, file: usize, checked: &CheckedFile) -> FileFindings {
         let linted = checked.linted();
-        let known = |item: usize| self.again.findings.get(&Id::of(self.reading(At { file, item })?)).cloned();
+        let known = |item: usize| self.again.findings.get(file)?.get(&Id::of(self.reading(At { file, item })?)).cloned();
         let items = checked.ast.items().enumerate();
         items.map(|(position, item)| known(position).unwrap_or_else(|| Arc::new(Findings::of(&linted, item)))).collect()
     }
@@ -358,23 +398,30 @@ impl Checker<'_> {
         if !self.again.on {
             return None;
         }
-        let items = std::mem::take(&mut self.again.now);
-        let files = self.files.iter().zip(&self.items.names).zip(items).zip(self.parsed.iter().zip(findings)).enumerate();
-        let known = files.map(|(file, (((checked, names), items), (parsed, findings)))| {
-            let readings = self.again.readings.get(file).into_iter().flatten().zip(findings);
-            let findings =
-                readings.filter_map(|(reading, findings)| Some((Id::of(reading.as_ref()?), findings.clone()))).collect();
-            let names = names.iter().map(|(name, (item, _))| (name.clone(), self.origin(file, *item))).collect();
-            (checked.id, KnownFile { module: checked.module.clone(), names, items, findings, _parsed: parsed.clone() })
-        });
         let functions = self.items.functions.iter().enumerate();
+        let functions = functions.filter_map(|(place, function)| Some((Id::of(self.reading(function.at)?), place))).collect();
+        let files = (0..self.files.len()).filter_map(|file| self.known_file(file, findings.get(file)?)).collect();
         Some(Memory {
             catalog: self.world.catalog().hash().to_owned(),
             today: self.world.today(),
             entangled: self.again.entangled || self.problems.all.iter().any(|problem| problem.code == "E0115"),
-            files: known.collect(),
-            functions: functions.filter_map(|(place, function)| Some((Id::of(self.reading(function.at)?), place))).collect(),
+            files,
+            functions,
         })
+    }
+
+    fn known_file(&mut self, file: usize, findings: &[Arc<Findings>]) -> Option<(FileId, KnownFile)> {
+        let names = match self.again.names.get(file).cloned().flatten() {
+            Some(names) => names,
+            None => Arc::new(self.origins(file)),
+        };
+        let readings = std::mem::take(self.again.readings.get_mut(file)?);
+        let found = readings.iter().zip(findings);
+        let findings = found.filter_map(|(reading, findings)| Some((Id::of(reading.as_ref()?), findings.clone()))).collect();
+        let items = std::mem::take(self.again.now.get_mut(file)?);
+        let checked = self.files.get(file)?;
+        let (module, items, findings) = (checked.module.clone(), Arc::new(items), Arc::new(findings));
+        Some((checked.id, KnownFile { module, names, items, findings, _readings: readings }))
     }
 
     pub(super) fn gather_finished(&mut self) {
@@ -385,7 +432,7 @@ impl Checker<'_> {
 
     pub(super) fn entangle(&mut self) {
         self.again.entangled = true;
-        self.again.before.clear();
+        self.again.changed.clear();
     }
 }
 

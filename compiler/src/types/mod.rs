@@ -73,6 +73,8 @@ pub struct Checked {
     /// Hash of the catalog that prices came from.
     pub catalog: String,
     pub(crate) flows: Vec<CheckedFlow>,
+    /// The flows by their full names.
+    pub(crate) flow_places: BTreeMap<String, usize>,
     pub(crate) tests: Vec<CheckedTest>,
     pub(crate) parts: PlanParts,
 }
@@ -169,6 +171,17 @@ impl Checked {
     pub fn type_at(&self, file: FileId, offset: u32) -> Option<&(Span, Ty)> {
         let covers = |span: Span| span.file == file && span.start <= offset && offset <= span.end;
         self.types.iter().filter(|(span, _)| covers(*span)).min_by_key(|(span, _)| span.end - span.start)
+    }
+
+    /// For a project that is no longer looked at: its trees, which may be shared, go at once.
+    pub fn forget_trees(&mut self) {
+        for file in &mut self.files {
+            file.ast = Arc::new(ast::File { id: file.id, items: Vec::new() });
+        }
+    }
+
+    pub(crate) fn flow(&self, full: &str) -> Option<&CheckedFlow> {
+        self.flows.get(*self.flow_places.get(full)?)
     }
 
     pub fn file(&self, id: FileId) -> Option<&CheckedFile> {
@@ -278,6 +291,7 @@ impl<'w> Checker<'w> {
         let (catalog, today) = (self.world.catalog(), self.world.today());
         let problems = lint_with(&linted, &findings, self.problems, catalog, today, &Levels::default());
         let problems = self.damage.without_consequences(&self.files, problems);
+        let flows = self.items.checked_flows();
         let checked = Checked {
             problems,
             files: self.files,
@@ -285,7 +299,8 @@ impl<'w> Checker<'w> {
             types: self.types,
             work: self.work,
             catalog: self.world.catalog().hash().to_owned(),
-            flows: self.items.checked_flows(),
+            flow_places: flows.iter().enumerate().map(|(place, flow)| (flow.full.clone(), place)).collect(),
+            flows,
             tests: self.tests,
             parts: self.parts,
         };

@@ -23,7 +23,7 @@ pub fn links(workspace: &mut Workspace, params: DocumentLinkParams) -> Answer<Op
     let Some(folder) = folder.filter(|folder| folder.is_absolute()) else { return Ok(None) };
     let link = |(path, span): (String, Span)| {
         let target = tidy(&folder.join(path));
-        let there = matches!(workspace.files.mark(&target), Mark::Open(_) | Mark::Disk { .. });
+        let there = matches!(workspace.files.mark(workspace.files.id(&target)), Mark::Open(_) | Mark::Disk { .. });
         let target = Uri::from_file_path(target).filter(|_| there)?;
         Some(DocumentLink { range: lines.span(inside(span)), target: Some(target), tooltip: None, data: None })
     };

@@ -8,7 +8,7 @@ use pmflow_compiler::syntax::{Before, Parsed, parse, parse_again};
 use pmflow_compiler::world::Source;
 use pmflow_compiler::{FileId, World};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -44,17 +44,23 @@ struct OpenFile {
     text: Arc<str>,
 }
 
+/// A text, and what was read in it.
+type Read = (Arc<str>, Arc<Parsed>);
+
 #[derive(Debug, Default)]
 pub struct Files {
     roots: Vec<PathBuf>,
-    paths: RefCell<Vec<PathBuf>>,
-    ids: RefCell<BTreeMap<PathBuf, FileId>>,
+    paths: RefCell<Vec<Arc<Path>>>,
+    ids: RefCell<HashMap<Arc<Path>, FileId>>,
+    /// What a path that is written in a file leads to.
+    beside: RefCell<HashMap<(FileId, String), FileId>>,
+    /// Paths as messages show them.
+    shown: RefCell<HashMap<FileId, Arc<str>>>,
     open: BTreeMap<FileId, OpenFile>,
     disk: RefCell<BTreeMap<FileId, (Mark, Arc<str>)>>,
-    /// Each with the text that was read.
-    parsed: RefCell<BTreeMap<FileId, (Arc<str>, Arc<Parsed>)>>,
+    parsed: RefCell<BTreeMap<FileId, Read>>,
     /// Files that were found to lie where they may be read.
-    inside: RefCell<BTreeMap<PathBuf, Mark>>,
+    inside: RefCell<HashMap<FileId, Mark>>,
     changes: u64,
 }
 
@@ -64,6 +70,7 @@ impl Files {
         self.roots.sort();
         self.roots.dedup();
         self.inside.borrow_mut().clear();
+        self.shown.borrow_mut().clear();
     }
 
     pub fn roots(&self) -> &[PathBuf] {
@@ -111,13 +118,40 @@ impl Files {
         }
         let mut paths = self.paths.borrow_mut();
         let file = FileId(u32::try_from(paths.len()).unwrap_or(u32::MAX / 2));
-        paths.push(path.to_owned());
-        self.ids.borrow_mut().insert(path.to_owned(), file);
+        let path: Arc<Path> = path.into();
+        paths.push(path.clone());
+        self.ids.borrow_mut().insert(path, file);
         file
     }
 
-    pub fn path(&self, file: FileId) -> Option<PathBuf> {
+    pub fn path(&self, file: FileId) -> Option<Arc<Path>> {
         self.paths.borrow().get(file.0 as usize).cloned()
+    }
+
+    /// The file that a path leads to which is written in another one.
+    fn beside(&self, from: FileId, relative: &str) -> Result<FileId, String> {
+        let written = (from, relative.to_owned());
+        if let Some(known) = self.beside.borrow().get(&written) {
+            return Ok(*known);
+        }
+        let path = self.path(from).ok_or("it is not a file of this workspace")?;
+        if !path.is_absolute() {
+            return Err("this document is not saved yet, so it stands beside no file".to_owned());
+        }
+        let file = self.id(&tidy(&path.parent().unwrap_or(Path::new("/")).join(relative)));
+        self.beside.borrow_mut().insert(written, file);
+        Ok(file)
+    }
+
+    /// As messages show it: relative to its root.
+    fn shown(&self, file: FileId) -> Arc<str> {
+        if let Some(known) = self.shown.borrow().get(&file) {
+            return known.clone();
+        }
+        let path = self.path(file).unwrap_or_else(|| Path::new("").into());
+        let shown: Arc<str> = shown(self, &path).into();
+        self.shown.borrow_mut().insert(file, shown.clone());
+        shown
     }
 
     pub fn uri(&self, file: FileId) -> Option<Uri> {
@@ -132,45 +166,44 @@ impl Files {
         self.roots.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.components().count())
     }
 
-    pub fn mark(&self, path: &Path) -> Mark {
-        let open = self.ids.borrow().get(path).and_then(|file| self.open.get(file)).map(|open| open.change);
-        match open {
-            Some(change) => Mark::Open(change),
-            None => self.disk_mark(path),
-        }
-    }
-
-    fn disk_mark(&self, path: &Path) -> Mark {
-        match self.regular(path) {
-            Ok(metadata) => mark_of(&metadata),
-            Err(reason) => Mark::Unreadable(reason),
+    pub fn mark(&self, file: FileId) -> Mark {
+        match self.open.get(&file) {
+            Some(open) => Mark::Open(open.change),
+            None => match self.regular(file) {
+                Ok(metadata) => mark_of(&metadata),
+                Err(reason) => Mark::Unreadable(reason),
+            },
         }
     }
 
     pub fn text(&self, file: FileId) -> Result<Arc<str>, String> {
+        self.text_at(file, self.mark(file))
+    }
+
+    /// `mark`: what the file was found to be just now.
+    fn text_at(&self, file: FileId, mark: Mark) -> Result<Arc<str>, String> {
         if let Some(open) = self.open.get(&file) {
             return Ok(open.text.clone());
         }
-        let path = self.path(file).ok_or("it is not a file of this workspace")?;
-        let mark = self.disk_mark(&path);
         if let Some((known, text)) = self.disk.borrow().get(&file)
             && *known == mark
         {
             return Ok(text.clone());
         }
-        let text: Arc<str> = self.read_text(&path)?.into();
+        let text: Arc<str> = self.read_text(file)?.into();
         self.disk.borrow_mut().insert(file, (mark, text.clone()));
         Ok(text)
     }
 
     pub fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
-        let before = self.parsed.borrow().get(&file).cloned();
-        if let Some((known, parsed)) = &before
+        if let Some((known, parsed)) = self.parsed.borrow().get(&file)
             && (Arc::ptr_eq(known, text) || known == text)
         {
             return parsed.clone();
         }
-        let before = before.as_ref().map(|(text, parsed)| Before { text, parsed });
+        let before = self.parsed.borrow_mut().remove(&file);
+        let (old, before) = before.unzip();
+        let before = old.as_deref().zip(before).map(|(text, parsed)| Before { text, parsed });
         let parsed = Arc::new(parse_again(file, text, before));
         self.parsed.borrow_mut().insert(file, (text.clone(), parsed.clone()));
         parsed
@@ -178,7 +211,8 @@ impl Files {
 
     /// Every flow file below the roots, and every open one; sorted by path.
     pub fn all(&self) -> Vec<FileId> {
-        let mut found: Vec<PathBuf> = self.open.keys().filter_map(|file| self.path(*file)).collect();
+        let mut found: Vec<PathBuf> =
+            self.open.keys().filter_map(|file| self.path(*file)).map(|path| path.to_path_buf()).collect();
         let mut entries_left = ENTRIES_MAX;
         for root in &self.roots {
             collect(root, 0, &mut entries_left, &mut found);
@@ -189,8 +223,9 @@ impl Files {
     }
 
     /// Metadata of a regular file that may be read.
-    fn regular(&self, path: &Path) -> Result<std::fs::Metadata, String> {
-        let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
+    fn regular(&self, file: FileId) -> Result<std::fs::Metadata, String> {
+        let path = self.path(file).ok_or("it is not a file of this workspace")?;
+        let metadata = std::fs::metadata(&path).map_err(|error| reason(&error))?;
         if metadata.is_dir() {
             return Err("it is a folder".to_owned());
         }
@@ -199,10 +234,10 @@ impl Files {
         }
         let mark = mark_of(&metadata);
         // The same file as before is where it was before.
-        let is_known = matches!(mark, Mark::Disk { identity: Some(_), .. }) && self.inside.borrow().get(path) == Some(&mark);
+        let is_known = matches!(mark, Mark::Disk { identity: Some(_), .. }) && self.inside.borrow().get(&file) == Some(&mark);
         if !is_known {
-            self.stays_inside(path)?;
-            self.inside.borrow_mut().insert(path.to_owned(), mark);
+            self.stays_inside(&path)?;
+            self.inside.borrow_mut().insert(file, mark);
         }
         Ok(metadata)
     }
@@ -217,8 +252,9 @@ impl Files {
         if inside(&guard) { Ok(()) } else { Err("it is a link to a place outside of the workspace".to_owned()) }
     }
 
-    fn read_text(&self, path: &Path) -> Result<String, String> {
-        let metadata = self.regular(path)?;
+    fn read_text(&self, file: FileId) -> Result<String, String> {
+        let metadata = self.regular(file)?;
+        let path = self.path(file).ok_or("it is not a file of this workspace")?;
         if metadata.len() > SOURCE_BYTES_MAX {
             return Err(format!("it has {} bytes; a source file may have {SOURCE_BYTES_MAX}", metadata.len()));
         }
@@ -235,7 +271,9 @@ impl Files {
 #[derive(Debug)]
 pub struct Look<'a> {
     pub files: &'a Files,
-    touched: RefCell<BTreeMap<PathBuf, Mark>>,
+    touched: RefCell<BTreeMap<FileId, Mark>>,
+    /// What files were found to be just before.
+    seen: BTreeMap<FileId, Mark>,
     /// Texts that stand in for what there is.
     pretended: BTreeMap<FileId, Arc<str>>,
     project: Project,
@@ -243,9 +281,10 @@ pub struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub fn new(files: &'a Files, today: i32, project: Project) -> Look<'a> {
-        let look = Look { files, touched: RefCell::default(), pretended: BTreeMap::new(), project, today };
-        look.project.files.iter().for_each(|path| look.touch(path));
+    /// `seen`: what files were found to be just before.
+    pub fn new(files: &'a Files, today: i32, project: Project, seen: BTreeMap<FileId, Mark>) -> Look<'a> {
+        let look = Look { files, touched: RefCell::default(), seen, pretended: BTreeMap::new(), project, today };
+        look.project.files.iter().for_each(|path| drop(look.touch(files.id(path))));
         look
     }
 
@@ -254,41 +293,31 @@ impl<'a> Look<'a> {
     }
 
     /// What was touched, and the project that it was judged by.
-    pub fn finish(self) -> (BTreeMap<PathBuf, Mark>, Project) {
+    pub fn finish(self) -> (BTreeMap<FileId, Mark>, Project) {
         (self.touched.into_inner(), self.project)
     }
 
-    pub fn touch(&self, path: &Path) {
-        if !self.touched.borrow().contains_key(path) {
-            let mark = self.files.mark(path);
-            self.touched.borrow_mut().insert(path.to_owned(), mark);
-        }
+    fn touch(&self, file: FileId) -> Mark {
+        let mark = || self.seen.get(&file).cloned().unwrap_or_else(|| self.files.mark(file));
+        self.touched.borrow_mut().entry(file).or_insert_with(mark).clone()
     }
 
-    fn beside(&self, from: FileId, relative: &str) -> Result<PathBuf, String> {
-        let path = self.files.path(from).ok_or("it is not a file of this workspace")?;
-        if !path.is_absolute() {
-            return Err("this document is not saved yet, so it stands beside no file".to_owned());
-        }
-        let path = tidy(&path.parent().unwrap_or(Path::new("/")).join(relative));
-        self.touch(&path);
-        Ok(path)
+    fn text(&self, file: FileId) -> Result<Arc<str>, String> {
+        self.files.text_at(file, self.touch(file))
     }
 }
 
 impl World for Look<'_> {
     fn import(&self, from: FileId, relative: &str) -> Result<FileId, String> {
-        let file = self.files.id(&self.beside(from, relative)?);
-        self.files.text(file)?;
+        let file = self.files.beside(from, relative)?;
+        self.text(file)?;
         Ok(file)
     }
 
     fn source(&self, file: FileId) -> Source {
-        let path = self.files.path(file).unwrap_or_default();
-        self.touch(&path);
-        let pretended = self.pretended.get(&file).cloned();
-        let text = pretended.or_else(|| self.files.text(file).ok()).unwrap_or_else(|| "".into());
-        Source { path: shown(self.files, &path).into(), text }
+        let text = self.text(file).ok();
+        let text = self.pretended.get(&file).cloned().or(text).unwrap_or_else(|| "".into());
+        Source { path: self.files.shown(file), text }
     }
 
     fn parsed(&self, file: FileId, text: &Arc<str>) -> Arc<Parsed> {
@@ -299,8 +328,10 @@ impl World for Look<'_> {
     }
 
     fn data_head(&self, from: FileId, relative: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
-        let path = self.beside(from, relative)?;
-        self.files.regular(&path)?;
+        let file = self.files.beside(from, relative)?;
+        self.touch(file);
+        self.files.regular(file)?;
+        let path = self.files.path(file).ok_or("it is not a file of this workspace")?;
         let mut head = Vec::new();
         let file = std::fs::File::open(&path).map_err(|error| reason(&error))?;
         file.take(bytes_max as u64).read_to_end(&mut head).map_err(|error| reason(&error))?;

@@ -5,7 +5,7 @@ pub mod view;
 
 use crate::positions::{Encoding, Lines};
 use crate::protocol::Fault;
-use files::{Files, Look};
+use files::{Files, Look, Mark};
 use pmflow_compiler::cost::Catalog;
 use pmflow_compiler::emit::tests::TestPlan;
 use pmflow_compiler::lints::{Level, Levels};
@@ -99,18 +99,23 @@ impl Workspace {
 
     /// The file with everything that it imports, checked.
     pub fn view(&mut self, file: FileId) -> Rc<View> {
-        let mut memory = Rc::default();
+        let (mut memory, mut seen) = (Rc::default(), BTreeMap::new());
         if let Some(position) = self.views.iter().position(|(known, _)| *known == file) {
-            let known = self.views.remove(position);
-            if self.is_fresh(&known.1) {
+            let mut known = self.views.remove(position);
+            seen = self.now(&known.1);
+            if seen == known.1.touched {
                 let view = known.1.clone();
                 self.views.push(known);
                 return view;
             }
             memory = known.1.memory.clone();
+            // Trees that nobody has any more are moved instead of copied.
+            if let Some(outdated) = Rc::get_mut(&mut known.1) {
+                outdated.checked.forget_trees();
+            }
             self.outdated = Some(known.1);
         }
-        let view = Rc::new(self.check(&[file], &memory));
+        let view = Rc::new(self.check(&[file], &memory, seen));
         if self.views.len() >= VIEWS_MAX {
             self.views.remove(0);
         }
@@ -125,15 +130,16 @@ impl Workspace {
     /// Every file below the roots, and every open one, checked together.
     pub fn whole(&mut self) -> Rc<View> {
         let all = self.files.all();
+        let seen = self.whole.as_ref().map(|(_, view)| self.now(view)).unwrap_or_default();
         if let Some((known, view)) = &self.whole
             && *known == all
-            && self.is_fresh(view)
+            && seen == view.touched
         {
             return view.clone();
         }
         // The old one goes before the new one comes: they are large.
         let memory = self.whole.take().map(|(_, view)| view.memory.clone()).unwrap_or_default();
-        let view = Rc::new(self.check(&all, &memory));
+        let view = Rc::new(self.check(&all, &memory, seen));
         self.whole = Some((all, view.clone()));
         view
     }
@@ -141,7 +147,7 @@ impl Workspace {
     /// As [`Workspace::whole`], as if these edits were made.
     pub fn whole_with(&self, edits: &BTreeMap<FileId, Vec<(Span, String)>>) -> View {
         let roots = self.files.all();
-        let mut look = self.look(&roots);
+        let mut look = self.look(&roots, BTreeMap::new());
         for (file, edits) in edits {
             let text = self.files.text(*file).unwrap_or_else(|_| "".into());
             look.pretend(*file, edited(&text, edits).into());
@@ -149,14 +155,14 @@ impl Workspace {
         self.check_with(look, &roots, &Memory::default())
     }
 
-    fn check(&self, roots: &[FileId], memory: &Memory) -> View {
-        self.check_with(self.look(roots), roots, memory)
+    fn check(&self, roots: &[FileId], memory: &Memory, seen: BTreeMap<FileId, Mark>) -> View {
+        self.check_with(self.look(roots, seen), roots, memory)
     }
 
-    fn look(&self, roots: &[FileId]) -> Look<'_> {
+    fn look(&self, roots: &[FileId], seen: BTreeMap<FileId, Mark>) -> Look<'_> {
         let first = roots.first().and_then(|file| self.files.path(*file)).filter(|path| path.is_absolute());
         let project = first.and_then(|path| path.parent().map(self.host.project_of)).unwrap_or_default();
-        Look::new(&self.files, self.today, project)
+        Look::new(&self.files, self.today, project, seen)
     }
 
     fn check_with(&self, look: Look<'_>, roots: &[FileId], memory: &Memory) -> View {
@@ -167,13 +173,14 @@ impl Workspace {
         View::new(checked, memory, project, touched, self.today)
     }
 
-    fn is_fresh(&self, view: &View) -> bool {
-        view.touched.iter().all(|(path, mark)| self.files.mark(path) == *mark)
+    /// What the files are now that a view rests on.
+    fn now(&self, view: &View) -> BTreeMap<FileId, Mark> {
+        view.touched.keys().map(|file| (*file, self.files.mark(*file))).collect()
     }
 
-    /// Whether a kept view of the file rests on this path.
-    pub fn rests_on(&self, file: FileId, path: &Path) -> bool {
-        self.views.iter().any(|(known, view)| *known == file && view.touched.contains_key(path))
+    /// Whether a kept view of the file rests on the other one.
+    pub fn rests_on(&self, file: FileId, other: FileId) -> bool {
+        self.views.iter().any(|(known, view)| *known == file && view.touched.contains_key(&other))
     }
 
     pub fn lines(&mut self, file: FileId) -> Rc<Lines> {

@@ -10,7 +10,6 @@ use pmflow_compiler::{FileId, Problem, Span, stdlib};
 use pmflow_plan::{Plan, SourceMap};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ pub struct View {
     pub memory: Rc<Memory>,
     pub project: Project,
     /// What it rests on.
-    pub touched: BTreeMap<PathBuf, Mark>,
+    pub touched: BTreeMap<FileId, Mark>,
     pub today: i32,
     by_id: BTreeMap<FileId, usize>,
     priced: OnceCell<Vec<Priced>>,
@@ -37,7 +36,7 @@ pub struct Priced {
 }
 
 impl View {
-    pub fn new(checked: Checked, memory: Memory, project: Project, touched: BTreeMap<PathBuf, Mark>, today: i32) -> View {
+    pub fn new(checked: Checked, memory: Memory, project: Project, touched: BTreeMap<FileId, Mark>, today: i32) -> View {
         let by_id = checked.files.iter().enumerate().map(|(index, file)| (file.id, index)).collect();
         View { checked, memory: Rc::new(memory), project, touched, today, by_id, priced: OnceCell::new() }
     }
