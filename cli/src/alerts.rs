@@ -106,5 +106,7 @@ impl AlertSettings {
 /// The value of a variable that is named must be there.
 fn variable(name: Option<&str>) -> std::result::Result<Option<String>, String> {
     let Some(name) = name else { return Ok(None) };
-    environment(name).map(Some).ok_or_else(|| format!("the environment variable {name} is not set"))
+    let value = environment(name);
+    value.iter().for_each(|value| pmflow_host::secrets::know(value));
+    value.map(Some).ok_or_else(|| format!("the environment variable {name} is not set"))
 }

@@ -7,6 +7,7 @@ mod disk;
 mod exit;
 mod format;
 mod loading;
+mod monitoring;
 mod progress;
 mod project;
 mod store;

@@ -391,6 +391,26 @@ pub enum FailureClass {
     Author,
 }
 
+impl FailureClass {
+    /// As it is stored and written: `rate_limit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureClass::Transport => "transport",
+            FailureClass::RateLimit => "rate_limit",
+            FailureClass::Refusal => "refusal",
+            FailureClass::InvalidInput => "invalid_input",
+            FailureClass::InvalidOutput => "invalid_output",
+            FailureClass::Budget => "budget",
+            FailureClass::Timeout => "timeout",
+            FailureClass::Cancelled => "cancelled",
+            FailureClass::Permission => "permission",
+            FailureClass::UnknownOutcome => "unknown_outcome",
+            FailureClass::Expression => "expression",
+            FailureClass::Author => "author",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct For {

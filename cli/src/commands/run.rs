@@ -2,6 +2,7 @@ use crate::breaches::{self, BREACHES_FILE};
 use crate::exit::{Code, Failed, Result};
 use crate::format::{clip, count, plural};
 use crate::loading::{Loaded, Priced, Target, load_flow};
+use crate::monitoring::{self, Logging};
 use crate::progress;
 use crate::project::Project;
 use crate::store::{AnyStore, block_on, failed, find, open, open_existing};
@@ -69,6 +70,9 @@ pub struct Arguments {
     /// How to show progress; the default is `bar` on a terminal and `plain` otherwise.
     #[arg(long, value_enum)]
     progress: Option<progress::Form>,
+
+    #[command(flatten)]
+    logging: Logging,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -80,6 +84,7 @@ pub enum Decide {
 }
 
 pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
+    arguments.logging.start_if_wanted();
     match (&arguments.resume, target(arguments)?) {
         (Some(wanted), _) => resume(wanted, arguments, terminal),
         (None, Some((target, simulate))) => start(&target, simulate, arguments, terminal),
@@ -120,7 +125,7 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
     let fault = fault()?;
     block_on(async {
         let store = open(&loaded.project).await?;
-        let host = Host::new(store.clone(), fault);
+        let (host, telemetry) = monitoring::observed(Host::new(store.clone(), fault))?;
         if arguments.detach {
             let id = host.leave(priced.plan, priced.map, input, setup).await.map_err(host_failed)?;
             terminal.line(&id.to_string());
@@ -130,7 +135,9 @@ fn start(target: &Target, simulate: Option<String>, arguments: &Arguments, termi
         let flow_file = target.file.display().to_string();
         let live =
             host.start(priced.plan, priced.map, input, setup, approvals(arguments.approvals)).await.map_err(host_failed)?;
-        watch(&store, live, &flow_file, Shown { expected, form: arguments.progress }, terminal).await
+        let code = watch(&store, live, &flow_file, Shown { expected, form: arguments.progress }, terminal).await;
+        monitoring::flush(telemetry).await;
+        code
     })
 }
 
@@ -147,9 +154,11 @@ fn resume(wanted: &str, arguments: &Arguments, terminal: &Terminal) -> Result<Co
             return Err(Failed::new(format!("run {} ended because its budget was used up", run.id))
                 .help(format!("give it more: pmflow run --resume {} --max-cost DOLLARS", run.id)));
         }
-        let host = Host::new(store.clone(), fault);
+        let (host, telemetry) = monitoring::observed(Host::new(store.clone(), fault))?;
         let live = host.resume(&run.id, approvals(arguments.approvals), arguments.max_cost).await.map_err(host_failed)?;
-        watch(&store, live, &run.flow, Shown { expected: None, form: arguments.progress }, terminal).await
+        let code = watch(&store, live, &run.flow, Shown { expected: None, form: arguments.progress }, terminal).await;
+        monitoring::flush(telemetry).await;
+        code
     })
 }
 

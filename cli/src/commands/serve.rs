@@ -1,5 +1,6 @@
-use super::worker::{Work, alerts, log_to_stderr, stop_signals, worker};
-use crate::exit::{Code, Failed, Result};
+use super::worker::{Work, alerts, listen, stop_signals, worker};
+use crate::exit::{Code, Result};
+use crate::monitoring::{self, Logging, Watched};
 use crate::project::Project;
 use crate::store::{AnyStore, block_on, open};
 use crate::terminal::Terminal;
@@ -7,16 +8,14 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use axum::{Json, Router};
 use pmflow_host::webhooks::{Rejection, Taken};
 use pmflow_host::{Fault, Host};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Answer over HTTP: webhooks, health, readiness; with --worker, execute runs as well
 #[derive(Debug, clap::Args)]
@@ -28,7 +27,8 @@ use tokio::sync::watch;
                      200 when it was taken before, 401 when its signature does not fit,
                      422 when the body is not what the flow takes
   GET /health   200 as long as the process lives
-  GET /ready    200 while the database answers, 503 while it does not or while this process drains")]
+  GET /ready    200 while the database answers, 503 while it does not or while this process drains
+  GET /metrics  what Prometheus collects")]
 pub struct Arguments {
     /// Execute runs in this process too.
     #[arg(long)]
@@ -43,13 +43,13 @@ pub struct Arguments {
 
     #[command(flatten)]
     work: Work,
+
+    #[command(flatten)]
+    logging: Logging,
 }
 
 #[derive(Clone)]
 struct Serving {
-    store: Arc<AnyStore>,
-    stopped: watch::Receiver<bool>,
-    live: Arc<AtomicUsize>,
     host: Arc<Host<AnyStore>>,
     body_max: usize,
 }
@@ -58,23 +58,20 @@ struct Serving {
 const BODY_WITHIN: Duration = Duration::from_secs(20);
 
 pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
-    log_to_stderr();
+    arguments.logging.start();
     let project = Project::here()?;
     let fault = super::run::fault()?;
     block_on(async {
         let stopped = stop_signals()?;
         let store = open(&project).await?;
-        let cannot_listen = |error: std::io::Error| {
-            Failed::new(format!("cannot listen on {}: {error}", arguments.listen)).help("choose another one with --listen")
-        };
-        let listener = tokio::net::TcpListener::bind(arguments.listen).await.map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
-        let worker = arguments.worker.then(|| worker(store.clone(), &arguments.work, fault));
+        let (listener, address) = listen(arguments.listen).await?;
+        let telemetry = monitoring::telemetry()?;
+        let worker = arguments.worker.then(|| worker(store.clone(), &arguments.work, fault, telemetry.clone()));
         let live = worker.as_ref().map(|worker| worker.live()).unwrap_or_default();
         let host = Arc::new(Host::new(store.clone(), Fault::none()));
         let body_max = usize::try_from(arguments.body_max).unwrap_or(usize::MAX);
-        let serving = Serving { store, stopped: stopped.clone(), live, host, body_max };
-        let router = router(serving.clone());
+        let watched = Watched { store: store.clone(), stopped: stopped.clone(), live, telemetry: telemetry.clone() };
+        let router = hooks(Serving { host, body_max }).merge(monitoring::router(watched));
         terminal.note(&format!("listening on http://{address}"));
         let (finish, finished) = tokio::sync::oneshot::channel::<()>();
         let until_drained = async {
@@ -84,7 +81,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         let server = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(until_drained).into_future());
         match worker {
             Some(worker) => {
-                let alerts = alerts(&project, serving.store.clone())?;
+                let alerts = alerts(&project, store.clone())?;
                 tokio::join!(worker.work(stopped.clone()), alerts.keep(stopped));
             }
             None => {
@@ -96,17 +93,14 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         // Not ready while the worker drained, and gone now.
         let _ = finish.send(());
         let _ = tokio::time::timeout(std::time::Duration::from_secs(5), server).await;
+        monitoring::flush(telemetry).await;
         terminal.note("stopped; every run was given back");
         Ok(Code::Fine)
     })
 }
 
-fn router(serving: Serving) -> Router {
-    Router::new()
-        .route("/health", get(|| async { "alive" }))
-        .route("/ready", get(ready))
-        .route("/hooks/{flow}", post(hook))
-        .with_state(serving)
+fn hooks(serving: Serving) -> Router {
+    Router::new().route("/hooks/{flow}", post(hook)).with_state(serving)
 }
 
 /// What is sent to a webhook. Its size is refused before it is read, its form before its signature is looked at.
@@ -177,12 +171,4 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = header_of(headers, "content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-}
-
-async fn ready(State(serving): State<Serving>) -> (StatusCode, Json<serde_json::Value>) {
-    let draining = *serving.stopped.borrow();
-    let database = serving.store.is_reachable().await;
-    let runs = serving.live.load(Ordering::Relaxed);
-    let code = if database && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(serde_json::json!({ "database": database, "draining": draining, "runs": runs })))
 }

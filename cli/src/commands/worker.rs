@@ -1,11 +1,15 @@
 use crate::exit::{Code, Failed, Result};
+use crate::monitoring::{self, Logging, Watched};
 use crate::project::Project;
 use crate::store::{AnyStore, block_on, open};
 use crate::terminal::Terminal;
 use pmflow_host::alerts::Alerts;
 use pmflow_host::{Host, Worker, WorkerOptions};
+use pmflow_telemetry::Telemetry;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Execute runs that nobody executes, until told to stop
@@ -16,10 +20,18 @@ use tokio::sync::watch;
 
 Any number of workers may share one PostgreSQL database. SIGTERM or Ctrl-C drains: nothing new
 starts, calls under way are finished and recorded, and the runs are given to other workers. A second
-signal stops at once. PMFLOW_LOG sets what is logged: error, warn, info (the default), debug.")]
+signal stops at once. PMFLOW_LOG sets what is logged: error, warn, info (the default), debug. Traces
+and metrics go to OTEL_EXPORTER_OTLP_ENDPOINT where that is set.")]
 pub struct Arguments {
+    /// Answer /health, /ready and /metrics over HTTP.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
     #[command(flatten)]
     pub work: Work,
+
+    #[command(flatten)]
+    logging: Logging,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -34,7 +46,7 @@ pub struct Work {
 }
 
 pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
-    log_to_stderr();
+    arguments.logging.start();
     let project = Project::here()?;
     let fault = super::run::fault()?;
     block_on(async {
@@ -42,16 +54,26 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         let store = open(&project).await?;
         terminal.note(&format!("working on up to {} runs at once", arguments.work.runs));
         let alerts = alerts(&project, store.clone())?;
-        let worker = worker(store, &arguments.work, fault);
+        let telemetry = monitoring::telemetry()?;
+        let worker = worker(store.clone(), &arguments.work, fault, telemetry.clone());
+        if let Some(address) = arguments.listen {
+            let watched = Watched { store, stopped: stop.clone(), live: worker.live(), telemetry: telemetry.clone() };
+            let (listener, address) = listen(address).await?;
+            terminal.note(&format!("listening on http://{address}"));
+            // Until the process ends.
+            tokio::spawn(axum::serve(listener, monitoring::router(watched)).into_future());
+        }
         tokio::join!(worker.work(stop.clone()), alerts.keep(stop));
+        monitoring::flush(telemetry).await;
         terminal.note("stopped; every run was given back");
         Ok(Code::Fine)
     })
 }
 
-pub fn worker(store: Arc<AnyStore>, work: &Work, fault: pmflow_host::Fault) -> Worker<AnyStore> {
+pub fn worker(store: Arc<AnyStore>, work: &Work, fault: pmflow_host::Fault, telemetry: Arc<Telemetry>) -> Worker<AnyStore> {
     let runs_max = usize::try_from(work.runs).unwrap_or(usize::MAX);
-    Worker::new(Arc::new(Host::new(store, fault)), WorkerOptions { runs_max, drain: Duration::from_secs(work.drain) })
+    let host = Host::new(store, fault).observed_by(telemetry);
+    Worker::new(Arc::new(host), WorkerOptions { runs_max, drain: Duration::from_secs(work.drain) })
 }
 
 /// Tells of the budgets' alerts, as the project says.
@@ -59,10 +81,13 @@ pub fn alerts(project: &Project, store: Arc<AnyStore>) -> Result<Alerts<AnyStore
     Alerts::new(store, crate::alerts::destinations(project)?).map_err(Failed::new)
 }
 
-pub fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PMFLOW_LOG").unwrap_or_else(|_| "info,sqlx=error".into());
-    // Set already: somebody else does it better.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+pub async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let cannot_listen = |error: std::io::Error| {
+        Failed::new(format!("cannot listen on {address}: {error}")).help("choose another one with --listen")
+    };
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let bound = listener.local_addr().map_err(cannot_listen)?;
+    Ok((listener, bound))
 }
 
 /// Becomes true with the first signal; the second one ends the process.

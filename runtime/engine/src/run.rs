@@ -118,6 +118,10 @@ impl Run {
         &self.state.id
     }
 
+    pub fn created_at(&self) -> Time {
+        self.state.created_at
+    }
+
     pub fn status(&self) -> RunStatus {
         self.state.status
     }

@@ -3,6 +3,7 @@
 use crate::caretaker::{LISTEN_EVERY, Notice, Tending};
 use crate::effects::Effects;
 use crate::fault::{Boundary, Fault};
+use crate::observe::{Seen, Watch};
 use crate::{Approvals, HostError, budgets, clock};
 use pmflow_engine::{BudgetAnswer, Command, Counters, Event, Path, Run, RunEnd, RunStatus, Transition, Write};
 use pmflow_ledger::Account;
@@ -163,7 +164,12 @@ impl<S: Store> Driver<S> {
         if tokio::time::timeout(FAREWELL_MAX, farewells).await.is_err() {
             tracing::warn!(run = %self.lease.run, "a provider was not told in time that the answers of a batch are not wanted");
         }
-        flight.end.ok_or(HostError::Stranded)
+        let end = flight.end.ok_or(HostError::Stranded)?;
+        if end.status != RunStatus::Running {
+            let Watch { observer, run, flow } = self.effects.watch();
+            observer.see(&Seen::RunEnded { run, flow, started_at: self.run.created_at(), end: &end });
+        }
+        Ok(end)
     }
 
     fn apply(&mut self, event: Event) -> Pending {

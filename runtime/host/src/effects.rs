@@ -2,6 +2,7 @@
 
 use crate::clients::Clients;
 use crate::models::Models;
+use crate::observe::{Observer, Watch};
 use crate::operations::Operations;
 use crate::rows::Rows;
 use crate::turns::{RunTurns, Turns};
@@ -23,6 +24,7 @@ pub(crate) struct Effects<S> {
     pub rows: Rows,
     /// The runs that this one takes over from, nearest first.
     pub line: Vec<RunId>,
+    pub observer: Arc<dyn Observer>,
 }
 
 impl<S: Store> Effects<S> {
@@ -32,18 +34,24 @@ impl<S: Store> Effects<S> {
         plan: Arc<Plan>,
         setup: &Setup,
         clients: &Clients,
+        observer: Arc<dyn Observer>,
     ) -> Result<Effects<S>, HostError> {
         let models = Models::new(&plan, setup, clients)?;
         let lane = format!("{}/{}", budgets::TEAM, plan.flow);
         let operations = Operations::new(setup, clients, turns.clone(), lane.clone());
-        let turns = RunTurns::new(turns, &plan, &models, lane)?;
-        Ok(Effects { store, run: RunId("".into()), models, operations, turns, rows: Rows::new(setup), plan, line: Vec::new() })
+        let turns = RunTurns::new(turns, &plan, &models, lane, observer.clone())?;
+        let (run, rows, line) = (RunId("".into()), Rows::new(setup), Vec::new());
+        Ok(Effects { store, run, models, operations, turns, rows, plan, line, observer })
+    }
+
+    pub fn watch(&self) -> Watch<'_> {
+        Watch { observer: &*self.observer, run: &self.run.0, flow: &self.plan.flow }
     }
 
     /// None for a command that wants no answer.
     pub async fn perform(&self, command: Command) -> Option<Event> {
         match command {
-            Command::CallModel(call) => Some(self.models.call(&self.plan, &self.turns, call).await),
+            Command::CallModel(call) => Some(self.models.call(&self.plan, &self.turns, self.watch(), call).await),
             Command::AwaitTurn(request) => Some(self.turns.turn(request).await),
             Command::SubmitBatch(calls) => Some(self.models.submit(&self.plan, calls).await),
             Command::CollectBatch(batch) => Some(self.models.collect(batch).await),
@@ -51,7 +59,7 @@ impl<S: Store> Effects<S> {
                 self.models.cancel(batch).await;
                 None
             }
-            Command::CallOperation(call) => Some(self.operations.call(&self.plan, call).await),
+            Command::CallOperation(call) => Some(self.operations.call(&self.plan, self.watch(), call).await),
             Command::PullRows(pull) | Command::ReadSource(pull) => Some(self.rows.pull(&self.plan, &self.operations, pull).await),
             Command::LookupCache(lookup) => Some(self.look_up(lookup).await),
             Command::Recall(recall) => Some(self.recall(recall).await),

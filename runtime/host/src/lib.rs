@@ -16,6 +16,7 @@ mod fault;
 mod fitting;
 pub mod input;
 mod models;
+pub mod observe;
 mod operations;
 mod reconcile;
 mod rows;
@@ -39,6 +40,7 @@ use caretaker::Caretaker;
 use clients::Clients;
 use driver::{Driver, Pending};
 use effects::Effects;
+use observe::{Nobody, Observer};
 use pmflow_engine::{Command, Event, Origin, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{DecodeError, FailureClass, Money, Plan, PlanId, SourceMap, Value};
@@ -148,6 +150,7 @@ pub struct Host<S> {
     fault: Arc<Fault>,
     caretaker: Arc<Caretaker<S>>,
     turns: Arc<Turns<S>>,
+    observer: Arc<dyn Observer>,
     clients: Clients,
     /// By flow, the plan that was stored last: it is not stored again for every run.
     plans: Mutex<BTreeMap<String, PlanId>>,
@@ -169,7 +172,12 @@ impl<S: Store> Host<S> {
         let (caretaker, process) = (Caretaker::new(store.clone()), this_process());
         let turns = Turns::new(store.clone(), process.id.clone());
         let (clients, plans) = (Clients::default(), Mutex::default());
-        Host { store, process, fault: Arc::new(fault), caretaker, turns, clients, plans }
+        Host { store, process, fault: Arc::new(fault), caretaker, turns, observer: Arc::new(Nobody), clients, plans }
+    }
+
+    /// Tells somebody what happens.
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Host<S> {
+        Host { observer, ..self }
     }
 
     /// Creates a run. Its input is durable when this returns.
@@ -196,7 +204,7 @@ impl<S: Store> Host<S> {
         let plan_id = self.keep(&plan, source_map).await?;
         let plan = Arc::new(plan);
         let setup_text = setup_text(&setup)?;
-        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients)?;
+        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients, self.observer.clone())?;
         loop {
             let id = new_id();
             let gated = effects.turns.gated();
@@ -277,7 +285,7 @@ impl<S: Store> Host<S> {
         let plan_row = self.store.plan(&stored.stored.run.plan).await?;
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients)?;
+        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients, self.observer.clone())?;
         let gated = effects.turns.gated();
         let options = RunOptions { limit_raised: cost_max, gated, ..options(None, &setup) };
         let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options, clock::now())?;

@@ -2,13 +2,14 @@
 
 use crate::clients::Clients;
 use crate::fitting::{self, Texts};
+use crate::observe::{Watch, finish_of};
 use crate::turns::RunTurns;
-use crate::{HostError, Setup, secrets};
+use crate::{HostError, Setup, clock, secrets};
 use pmflow_engine::{CallId, Event, Finish, ModelCall};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::schema::{self, Types};
 use pmflow_plan::{FailureClass, Model, Plan, Prompt};
-use pmflow_providers::{Answer, Client, Failed, Request, Response, Secrets, Settings, SimulateOptions, Stop, base_url_variable};
+use pmflow_providers::{Answer, Client, Failed, Request, Response, Secrets, Settings, SimulateOptions, base_url_variable};
 use pmflow_store::Store;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ struct Environment;
 
 impl Secrets for Environment {
     fn get(&self, name: &str) -> Option<SecretString> {
-        secrets::environment(name).map(SecretString::from)
+        secrets::secret(name)
     }
 }
 
@@ -77,9 +78,9 @@ impl Models {
         self.client.account(self.models.get(model)?, &Environment)
     }
 
-    pub async fn call<S: Store>(&self, plan: &Plan, turns: &RunTurns<S>, call: ModelCall) -> Event {
+    pub async fn call<S: Store>(&self, plan: &Plan, turns: &RunTurns<S>, watch: Watch<'_>, call: ModelCall) -> Event {
         match self.request(plan, &call) {
-            Ok(request) => self.send(turns, request, call).await,
+            Ok(request) => self.send(turns, watch, request, call).await,
             Err(failure) => Event::CallFailed { call: call.call, failure },
         }
     }
@@ -105,8 +106,10 @@ impl Models {
         })
     }
 
-    async fn send<S: Store>(&self, turns: &RunTurns<S>, request: Request, call: ModelCall) -> Event {
+    async fn send<S: Store>(&self, turns: &RunTurns<S>, watch: Watch<'_>, request: Request, call: ModelCall) -> Event {
+        let started_at = clock::now();
         let answer = self.client.send(&request, &Environment).await;
+        watch.model_call(&call, &request.model.provider, &request.model.wire_name, started_at, &answer);
         turns.report(&call, &answer);
         outcome(call.call, call.model, answer)
     }
@@ -118,11 +121,7 @@ fn outcome(call: CallId, model: String, answer: Result<Response, Failed>) -> Eve
             for doubt in &response.usage_doubts {
                 tracing::warn!(%call, %doubt, "the provider's usage is doubtful");
             }
-            let finish = match response.stop {
-                Stop::Complete => Finish::Complete,
-                Stop::Truncated => Finish::Truncated,
-                Stop::Refused => Finish::Refused,
-            };
+            let finish = finish_of(response.stop);
             Event::ModelAnswered { call, text: response.text, finish, usage: response.usage, model }
         }
         Err(Failed { failure, usage: None, .. }) => Event::CallFailed { call, failure },

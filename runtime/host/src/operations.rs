@@ -1,6 +1,7 @@
 //! Connector operations: actions and reads, and the pages of sources.
 
 use crate::clients::Clients;
+use crate::observe::Watch;
 use crate::rows::{Gathered, pass};
 use crate::turns::{Account, Asking, Turns, wait_us};
 use crate::{Setup, clock, secrets};
@@ -49,7 +50,8 @@ impl<S: Store> Operations<S> {
         Operations { client, turns, lane, urls, accounts: Mutex::default() }
     }
 
-    pub async fn call(&self, plan: &Plan, call: OperationCall) -> Event {
+    pub async fn call(&self, plan: &Plan, watch: Watch<'_>, call: OperationCall) -> Event {
+        let started_at = clock::now();
         let result = match operation(plan, &call.operation) {
             Ok(operation) => {
                 let invocation = Invocation {
@@ -66,6 +68,7 @@ impl<S: Store> Operations<S> {
             }
             Err(failure) => Err(failure),
         };
+        watch.operation_call(&call.operation, started_at, &result);
         match result {
             Ok(value) => Event::OperationAnswered { call: call.call, value },
             Err(failure) => Event::CallFailed { call: call.call, failure },
@@ -201,7 +204,7 @@ fn operation<'a>(plan: &'a Plan, name: &str) -> Result<&'a Operation, Failure> {
 }
 
 fn secret(name: &str) -> Option<SecretString> {
-    secrets::environment(name).map(SecretString::from)
+    secrets::secret(name)
 }
 
 fn run_clock(now: Time) -> Scope {

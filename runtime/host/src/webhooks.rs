@@ -43,6 +43,7 @@ impl<S: Store> Host<S> {
         let (deployed, plan, webhook) = self.served(flow).await?;
         let no_secret = || Rejection::NoSecret(webhook.hmac_secret.clone());
         let secret = secrets::environment(&webhook.hmac_secret).ok_or_else(no_secret)?;
+        secrets::know(&secret);
         let key = signature::verify(&secret, header, body, deployed.now)?;
         let sent = read(&plan, &webhook, body)?;
         let in_force = InForce::of(&deployed.deployment)?;

@@ -19,5 +19,6 @@ mod prices;
 mod process;
 mod rate_limits;
 mod schedules;
+mod telemetry;
 mod tightness;
 mod workers;

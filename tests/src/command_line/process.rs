@@ -84,6 +84,9 @@ impl Folder {
             "PMFLOW_STORE",
             "DATABASE_URL",
             "PMFLOW_FAULT",
+            "PMFLOW_LOG",
+            "PMFLOW_LOG_FORMAT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
         ] {
             command.env_remove(key);
         }

@@ -246,7 +246,7 @@ fn serve_says_whether_it_is_ready() {
     assert_eq!(code, Some(0), "{heard}");
 }
 
-fn asked(address: &str, path: &str) -> String {
+pub fn asked(address: &str, path: &str) -> String {
     let mut stream = std::net::TcpStream::connect(address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").expect("a request can be sent");
     let mut answer = String::new();

@@ -2,6 +2,7 @@
 
 use super::{Account, Asking, Given, Turns, declared};
 use crate::models::Models;
+use crate::observe::{Observer, Seen};
 use crate::{HostError, clock, secrets};
 use pmflow_engine::{Event, ModelCall, Path, Time, TurnRequest};
 use pmflow_ledger::gate::{Outcome, Reading, Report, Turn, Unit};
@@ -11,7 +12,7 @@ use pmflow_providers::{Allowance, Counted, Failed, Response, rate_limit_variable
 use pmflow_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// A turn has to be used within this; limits that are declared per minute allow for it.
@@ -25,10 +26,17 @@ pub(crate) struct RunTurns<S> {
     /// Turns of calls under way, by step.
     given: Mutex<BTreeMap<Path, Turn>>,
     moved: watch::Receiver<u64>,
+    observer: Arc<dyn Observer>,
 }
 
 impl<S: Store> RunTurns<S> {
-    pub fn new(turns: &Arc<Turns<S>>, plan: &Plan, models: &Models, lane: String) -> Result<RunTurns<S>, HostError> {
+    pub fn new(
+        turns: &Arc<Turns<S>>,
+        plan: &Plan,
+        models: &Models,
+        lane: String,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RunTurns<S>, HostError> {
         let mut accounts = BTreeMap::new();
         for (id, model) in &plan.models {
             let Some(name) = models.account(id) else { continue };
@@ -37,7 +45,7 @@ impl<S: Store> RunTurns<S> {
             let limits = limits.map_err(|reason| HostError::Setup(format!("{variable}: {reason}")))?;
             accounts.insert(id.clone(), (turns.account(&name, limits), model.wire_name.clone()));
         }
-        Ok(RunTurns { lane, models: accounts, given: Mutex::default(), moved: turns.moved() })
+        Ok(RunTurns { lane, models: accounts, given: Mutex::default(), moved: turns.moved(), observer })
     }
 
     /// Changes when other models may be gated than before.
@@ -55,8 +63,11 @@ impl<S: Store> RunTurns<S> {
         let TurnRequest { instance, step, model, tokens_max, has_alternative } = request;
         let given = match self.models.get(&model) {
             Some((account, name)) => {
-                let lane = self.lane.clone();
-                Some(account.turn(Asking { lane, model: name.clone(), tokens: tokens_max, has_alternative }).await)
+                let (lane, since) = (self.lane.clone(), Instant::now());
+                let given = account.turn(Asking { lane, model: name.clone(), tokens: tokens_max, has_alternative }).await;
+                let provider = model.split('/').next().unwrap_or_default();
+                self.observer.see(&Seen::TurnCame { provider, model: name, waited: since.elapsed() });
+                Some(given)
             }
             None => None,
         };
