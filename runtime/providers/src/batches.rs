@@ -236,6 +236,7 @@ impl SimulatedBatches {
     }
 }
 
+#[allow(clippy::result_large_err, reason = "it becomes part of a list as it is")]
 fn answer(context: &Context<'_>, output_tokens_max: u64, said: Said) -> Result<Response, Failed> {
     let who = display_name(&context.model.provider);
     let model = &context.model.id;
