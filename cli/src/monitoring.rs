@@ -16,15 +16,14 @@ use tokio::sync::watch;
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Logging {
-    /// How log lines look; PMFLOW_LOG sets which there are.
-    #[arg(long, value_name = "FORMAT", value_enum, env = "PMFLOW_LOG_FORMAT")]
+    /// Log lines as text, or as one JSON object each; PMFLOW_LOG sets which there are.
+    #[arg(long, value_name = "FORMAT", value_enum, env = "PMFLOW_LOG_FORMAT", hide_env = true)]
     log_format: Option<Format>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Text,
-    /// One JSON object per line.
     Json,
 }
 

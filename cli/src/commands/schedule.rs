@@ -4,7 +4,7 @@ use crate::exit::{Code, Failed, Result};
 use crate::format::{moment, parse_moment, plural, table};
 use crate::loading::{Target, load_flow};
 use crate::project::Project;
-use crate::store::{AnyStore, block_on, failed, open_existing};
+use crate::store::{AnyStore, block_on, failed, missing, open};
 use crate::terminal::Terminal;
 use pmflow_engine::Time;
 use pmflow_engine::schedule::{Firing, upcoming, within};
@@ -118,6 +118,7 @@ enum Format {
     Json,
 }
 
+const NOTHING_IN_FORCE: &str = "nothing is in force; `pmflow deploy FILE` puts a flow in force";
 /// Runs of one backfill, at most.
 const BACKFILL_MAX: usize = 10_000;
 
@@ -128,7 +129,10 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     }
     let project = Project::here()?;
     block_on(async {
-        let store = open_existing(&project).await?;
+        if missing(&project).is_some() {
+            return nothing_in_force(&arguments.action, terminal);
+        }
+        let store = open(&project).await?;
         let host = Host::new(store.clone(), Fault::none());
         match &arguments.action {
             Action::List(list) => list_all(&host, &store, list, terminal).await,
@@ -142,6 +146,22 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
             Action::Backfill(wanted) => wanted.run(&host, &store, terminal).await,
         }
     })
+}
+
+/// Of a project that has no database yet.
+fn nothing_in_force(action: &Action, terminal: &Terminal) -> Result<Code> {
+    match action {
+        Action::List(List { format: Format::Json }) => {
+            terminal.line(&format!("{:#}", json!({ "version": 1, "flows": [] })));
+        }
+        Action::History(History { format: Format::Json, .. }) => {
+            terminal.line(&format!("{:#}", json!({ "version": 1, "triggers": [] })));
+        }
+        Action::List(_) | Action::History(_) => terminal.line(NOTHING_IN_FORCE),
+        Action::Next(Next { flow, .. }) | Action::Backfill(Backfill { flow, .. }) => return Err(not_in_force(flow)),
+        Action::Pause(Which { flow }) | Action::Resume(Which { flow }) => return Err(not_in_force(flow)),
+    }
+    Ok(Code::Fine)
 }
 
 async fn in_force(host: &Host<AnyStore>, store: &AnyStore, flow: &str) -> Result<(Deployed, Arc<Plan>)> {
@@ -231,7 +251,7 @@ async fn list_all(host: &Host<AnyStore>, store: &AnyStore, list: &List, terminal
     }
     match list.format {
         Format::Json => terminal.line(&format!("{:#}", json!({ "version": 1, "flows": objects }))),
-        Format::Table if rows.is_empty() => terminal.line("nothing is in force; `pmflow deploy FILE` puts a flow in force"),
+        Format::Table if rows.is_empty() => terminal.line(NOTHING_IN_FORCE),
         Format::Table => {
             terminal.print(&table(&["flow", "started", "next (UTC)", ">running", ">waiting", "deployed", ""], &rows));
         }

@@ -4,6 +4,7 @@ use crate::process::Folder;
 use crate::workers::{Daemon, fine, listening};
 use pmflow_host::signature::sign;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 
 const FLOW: &str = r#"type Order {
@@ -112,4 +113,61 @@ fn start_one_run_for_each_delivery() {
     let outputs = fine(&folder, "outputs --run all --format jsonl --fields value");
     let expected = json!({ "value": { "shop": "north", "id": "A-1", "amount": 12 } }).to_string();
     assert_eq!(outputs.lines().collect::<Vec<_>>(), [expected.as_str(); 3]);
+}
+
+/// As the services sign: hexadecimal, over the body alone or with a time before it.
+fn hex_hmac(text: &str) -> String {
+    let block = |pad: u8| -> Vec<u8> {
+        let mut block = [pad; 64];
+        block.iter_mut().zip(SECRET.bytes()).for_each(|(byte, key)| *byte ^= key);
+        block.to_vec()
+    };
+    let inner = Sha256::digest([block(0x36), text.as_bytes().to_vec()].concat());
+    let outer = Sha256::digest([block(0x5c), inner.to_vec()].concat());
+    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// GitHub's, Stripe's and Slack's deliveries start one run each, are known when they come again, and are refused when they are
+/// changed, forged, or signed too long ago.
+#[test]
+fn services_that_sign_in_their_own_way_are_understood() {
+    let folder = Folder::new();
+    folder.write("order.pmflow", FLOW.replace(" limit 3 per day", " limit 30 per day"));
+    fine(&folder, "deploy order.pmflow --input shop=north");
+    let mut command = folder.command(&["serve", "--worker", "--listen", "127.0.0.1:0"]);
+    command.env("SHOP_SECRET", SECRET);
+    let mut served = Daemon::start(command);
+    let (address, at) = (listening(&mut served), "/hooks/on_order");
+    let seconds = |ago: i64| (pmflow_host::now() / 1_000_000 - ago).to_string();
+    let github = |body: &str, _: &str| vec![("x-hub-signature-256", format!("sha256={}", hex_hmac(body)))];
+    let stripe =
+        |body: &str, time: &str| vec![("stripe-signature", format!("t={time},v1={},v0=00", hex_hmac(&format!("{time}.{body}"))))];
+    let slack = |body: &str, time: &str| {
+        let signature = format!("v0={}", hex_hmac(&format!("v0:{time}:{body}")));
+        vec![("x-slack-request-timestamp", time.to_owned()), ("x-slack-signature", signature)]
+    };
+    type Signing<'s> = &'s dyn Fn(&str, &str) -> Headers<'static>;
+    let services: [(&str, Signing<'_>, bool); 3] =
+        [("github", &github, false), ("stripe", &stripe, true), ("slack", &slack, true)];
+    for (service, sign, has_time) in services {
+        let body = format!(r#"{{"id":"{service}-1","event_id":"{service}-1","amount":12}}"#);
+        let first = post(&address, at, &sign(&body, &seconds(0)), &body);
+        assert_eq!(first.status, 202, "{service}: {}", first.json);
+        assert!(served.hear("run ended").contains(first.json["run"].as_str().expect("the run is named")));
+        let again = post(&address, at, &sign(&body, &seconds(1)), &body);
+        assert_eq!((again.status, &again.json["run"]), (200, &first.json["run"]), "{service}: sent again, it is the same");
+        let changed = body.replace("12", "13");
+        assert_eq!(post(&address, at, &sign(&body, &seconds(0)), &changed).status, 401, "{service}: changed on the way");
+        let forged: Headers<'_> =
+            sign(&body, &seconds(0)).into_iter().map(|(name, value)| (name, value.replace(['a', 'b', 'c'], "0"))).collect();
+        assert_eq!(post(&address, at, &forged, &body).status, 401, "{service}: forged");
+        if has_time {
+            let late = post(&address, at, &sign(&body, &seconds(900)), &body);
+            assert_eq!(late.status, 401, "{service}: replayed");
+            assert!(late.json["error"].as_str().is_some_and(|why| why.contains("s from now")), "{}", late.json);
+        }
+    }
+    served.signal("TERM");
+    assert_eq!(served.ended().0, Some(0));
+    assert_eq!(fine(&folder, "outputs --run all --format jsonl --fields value").lines().count(), 3);
 }

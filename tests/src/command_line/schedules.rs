@@ -131,9 +131,111 @@ fn a_backfill_ends_with_its_budget() {
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1));
 }
 
+/// Longer than the second between two of its times.
+const SLOW: &str = r#"flow slow() {
+  schedule: every 1s
+  overlap:  queue
+  wait 2500ms
+  output now()
+}
+"#;
+
+#[test]
+fn times_that_come_while_a_run_is_under_way_are_queued_and_run_one_after_the_other() {
+    let folder = Folder::new().on_server();
+    folder.write("slow.pmflow", SLOW);
+    fine(&folder, "deploy slow.pmflow");
+    let mut workers = [Daemon::worker(&folder), Daemon::worker(&folder)];
+    let is_queued = |rows: &[Value]| rows.iter().any(|row| row["state"] == "queued");
+    while !is_queued(&triggers(&folder, "slow")) {
+        std::thread::yield_now();
+    }
+    // A run is given to either worker.
+    let ended = |folder: &Folder| triggers(folder, "slow").iter().filter(|row| row["state"] == "ended").count();
+    while ended(&folder) < 2 {
+        std::thread::yield_now();
+    }
+    fine(&folder, "schedule pause slow");
+    workers.iter_mut().for_each(|worker| worker.signal("TERM"));
+    for worker in workers {
+        assert_eq!(worker.ended().0, Some(0));
+    }
+    let runs: Value = serde_json::from_str(&fine(&folder, "runs --format json --limit 1000")).expect("it is JSON");
+    let mut times: Vec<(String, String)> = runs["runs"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|run| {
+            let text = |field: &str| run[field].as_str().unwrap_or("not ended").to_owned();
+            (text("created_at"), text("ended_at"))
+        })
+        .collect();
+    times.sort();
+    assert!(times.len() >= 2, "{times:?}");
+    for pair in times.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "one began before the other had ended: {times:?}");
+    }
+}
+
+/// Five minutes in which no worker looked.
+#[test]
+fn missed_times_are_made_up_for_as_the_flow_says() {
+    for (catch_up, started) in [("all", 4..=7), ("latest", 1..=2), ("none", 0..=1)] {
+        let folder = Folder::new().on_server();
+        let flow =
+            format!("flow late() {{\n  schedule: every 1m\n  overlap:  allow\n  catch_up: {catch_up}\n  output now()\n}}\n");
+        folder.write("late.pmflow", flow);
+        fine(&folder, "deploy late.pmflow");
+        folder.execute("UPDATE deployments SET decided_until = decided_until - 301000000");
+        let worker = Daemon::worker(&folder);
+        // All past times are decided on at once, and each that starts ends.
+        let settled =
+            |rows: &[Value]| rows.len() >= 5 && rows.iter().all(|row| row["state"] == "ended" || row["state"] == "passed_over");
+        while !settled(&triggers(&folder, "late")) {
+            std::thread::yield_now();
+        }
+        let rows = triggers(&folder, "late");
+        let ended = rows.iter().filter(|row| row["state"] == "ended").count();
+        assert!(started.contains(&ended), "catch_up {catch_up}: {rows:#?}");
+        let why = |row: &Value| row["reason"].as_str().unwrap_or_default().to_owned();
+        let past = rows.iter().filter(|row| row["state"] == "passed_over");
+        assert!(past.into_iter().all(|row| why(row).contains("no worker looked in time")), "{rows:#?}");
+        worker.signal("TERM");
+        assert_eq!(worker.ended().0, Some(0));
+    }
+}
+
+const ASKING: &str = r#"flow asking() {
+  approve "go?" by editor timeout 1s else {
+    output "nobody"
+    stop
+  }
+  output "approved"
+}
+"#;
+
+#[test]
+fn a_question_that_nobody_answers_ends_with_its_time_also_after_a_worker_died() {
+    let folder = Folder::new().on_server();
+    folder.write("asking.pmflow", ASKING);
+    let id = fine(&folder, "run asking.pmflow --yes --detach").trim().to_owned();
+    let mut first = Daemon::worker(&folder);
+    first.hear("run taken up");
+    first.signal("KILL");
+    drop(first);
+    let mut second = Daemon::worker(&folder);
+    let ended = second.hear("run ended");
+    assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
+    assert!(fine(&folder, "outputs --run all --format jsonl --fields value").contains("nobody"));
+    let late = folder.pmflow(&format!("approve {id} asking/approve --as ada"));
+    assert_ne!(late.code, Some(0), "{}", late.out);
+}
+
 #[test]
 fn what_cannot_be_put_in_force_is_said() {
     let folder = Folder::new();
+    assert_eq!(fine(&folder, "schedule list").trim(), "nothing is in force; `pmflow deploy FILE` puts a flow in force");
+    assert!(folder.pmflow("schedule pause daily").err.contains("`daily` is not in force"));
     folder.write("idle.pmflow", "flow idle() {\n  output 1\n}\n");
     folder.write("daily.pmflow", DAILY);
     let cases = [
