@@ -1,10 +1,9 @@
 //! Alerts on their way to the destinations.
 
-use crate::budgets;
 use crate::faults::Place;
 use pmflow_engine::Time;
-use pmflow_store::tables::decode::{money, small};
-use pmflow_store::{AlertDelivery, BudgetAlert, StoreError};
+use pmflow_store::tables::decode::small;
+use pmflow_store::{AlertDelivery, StoreError, alert_columns};
 use sqlx::{PgPool, query_file};
 use std::time::Duration;
 
@@ -20,20 +19,9 @@ pub(crate) async fn take(
     let taken = query_file!("queries/deliveries_take.sql", micros(hold)).fetch_all(pool).await.map_err(failed)?;
     let mut deliveries = Vec::with_capacity(taken.len());
     for row in taken {
-        let key = budgets::key(row.name, &row.scope, row.subject, &row.period).map_err(|detail| place.unreadable(detail))?;
-        let alert = BudgetAlert {
-            id: row.alert_id,
-            key,
-            start: row.period_start,
-            limit_version: small(row.limit_version),
-            threshold: small(row.threshold),
-            level: row.level,
-            spent: money(row.spent_pico),
-            limit: money(row.limit_pico),
-            at: row.at,
-            delivered_at: row.delivered_at,
-        };
-        deliveries.push(AlertDelivery { alert, destination: row.destination, tries: small(row.tries) });
+        let (destination, tries) = (row.destination, small(row.tries));
+        let alert = alert_columns!(row).alert().map_err(|detail| place.unreadable(detail))?;
+        deliveries.push(AlertDelivery { alert, destination, tries });
     }
     Ok(deliveries)
 }

@@ -2,69 +2,17 @@
 
 use crate::faults::Place;
 use pmflow_engine::{RunId, Time};
-use pmflow_ledger::shared::Share;
-use pmflow_ledger::{Account, Entry, EntryKind, LedgerError, Period};
+use pmflow_ledger::{Account, Entry, LedgerError};
 use pmflow_plan::Money;
-use pmflow_store::budget::{Books, BudgetShare, DueAlert, applicable};
-use pmflow_store::tables::decode::{self, Detail, money, small, unsigned};
-use pmflow_store::tables::rows::{count, entry_kind_name, json_text, pico};
+use pmflow_store::alert_columns;
+use pmflow_store::budget::{Books, DueAlert, applicable};
+use pmflow_store::tables::budgets::{AccountColumns, AccountValues, EntryValues, Mover, ShareColumns, key};
+use pmflow_store::tables::decode::{self, Detail, money, unsigned};
+use pmflow_store::tables::rows::{count, json_text, pico};
 use pmflow_store::{
-    Breach, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, Scope, SpendingRow, StoreError,
+    Breach, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, Draw, Drawn, SpendingRow, StoreError,
 };
 use sqlx::{SqliteConnection, SqlitePool, query_file, query_file_as, query_file_scalar};
-
-/// The columns of an account.
-struct AccountColumns {
-    budget_id: i64,
-    name: String,
-    scope: String,
-    subject: String,
-    period: String,
-    period_start: String,
-    time_zone: String,
-    limit_pico: Option<i64>,
-    limit_version: i64,
-    held_pico: i64,
-    settled_pico: i64,
-    unknown_pico: i64,
-    breaches: i64,
-    raised_pico: Option<i64>,
-    alerts: String,
-}
-
-impl AccountColumns {
-    fn account(self) -> Result<BudgetAccount, Detail> {
-        Ok(BudgetAccount {
-            id: self.budget_id,
-            key: key(self.name, &self.scope, self.subject, &self.period)?,
-            start: self.period_start,
-            zone: self.time_zone,
-            account: Account {
-                limit: self.limit_pico.map(money),
-                held: money(self.held_pico),
-                settled: money(self.settled_pico),
-                unknown: money(self.unknown_pico),
-                breaches: unsigned(self.breaches),
-            },
-            limit_version: small(self.limit_version),
-            raised: self.raised_pico.map(money),
-            alerts: decode::json("a budget's thresholds", &self.alerts)?,
-        })
-    }
-}
-
-pub(crate) fn key(name: String, scope: &str, subject: String, period: &str) -> Result<BudgetKey, Detail> {
-    let scope = Scope::parse(scope).ok_or_else(|| format!("a budget's scope is `{scope}`"))?;
-    let period = Period::parse(period).ok_or_else(|| format!("a budget's period is `{period}`"))?;
-    Ok(BudgetKey { name, scope, subject, period })
-}
-
-/// Who moved the money: a run, or a person by changing a limit.
-#[derive(Clone, Copy)]
-enum Mover<'a> {
-    Run(i64),
-    Person(&'a str),
-}
 
 /// The part that writes, within the writer's transaction.
 pub(crate) struct BudgetWriter<'c> {
@@ -168,10 +116,15 @@ impl BudgetWriter<'_> {
         let rows = rows.fetch_all(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
         let accounts: Result<Vec<BudgetAccount>, Detail> = rows.into_iter().map(AccountColumns::account).collect();
         let shares = query_file!("queries/budget_shares_of_run.sql", execution).fetch_all(&mut *self.connection).await;
-        let shares = shares.map_err(|error| self.place.error(error))?.into_iter().map(|row| BudgetShare {
-            account: row.budget_id,
-            share: Share { held: money(row.held_pico), settled: money(row.settled_pico), unknown: money(row.unknown_pico) },
-            before: Share { held: Money::ZERO, settled: money(row.before_settled_pico), unknown: money(row.before_unknown_pico) },
+        let shares = shares.map_err(|error| self.place.error(error))?.into_iter().map(|row| {
+            let columns = ShareColumns {
+                held_pico: row.held_pico,
+                settled_pico: row.settled_pico,
+                unknown_pico: row.unknown_pico,
+                before_settled_pico: row.before_settled_pico,
+                before_unknown_pico: row.before_unknown_pico,
+            };
+            columns.share(row.budget_id)
         });
         let shares = shares.collect();
         let accounts = accounts.map_err(|detail| self.place.unreadable(detail))?;
@@ -198,19 +151,17 @@ impl BudgetWriter<'_> {
             self.update(account).await?;
         }
         if let Mover::Run(execution) = mover {
-            for BudgetShare { account, share, before } in &books.shares {
-                let (held, settled, unknown) =
-                    (pico("hold", share.held)?, pico("cost", share.settled)?, pico("cost", share.unknown)?);
-                let (before_settled, before_unknown) = (pico("cost", before.settled)?, pico("cost", before.unknown)?);
+            for share in &books.shares {
+                let values = ShareColumns::of(share)?;
                 let put = query_file!(
                     "queries/budget_share_put.sql",
                     execution,
-                    account,
-                    held,
-                    settled,
-                    unknown,
-                    before_settled,
-                    before_unknown
+                    share.account,
+                    values.held_pico,
+                    values.settled_pico,
+                    values.unknown_pico,
+                    values.before_settled_pico,
+                    values.before_unknown_pico
                 );
                 put.execute(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
             }
@@ -230,36 +181,25 @@ impl BudgetWriter<'_> {
     }
 
     async fn update(&mut self, kept: &BudgetAccount) -> Result<(), StoreError> {
-        let account = &kept.account;
-        let limit = account.limit.map(|limit| pico("limit", limit)).transpose()?;
-        let raised = kept.raised.map(|limit| pico("limit", limit)).transpose()?;
-        let (held, settled) = (pico("sum of holds", account.held)?, pico("sum of costs", account.settled)?);
-        let (unknown, breaches) = (pico("sum of unknown costs", account.unknown)?, count(account.breaches));
-        let (version, alerts) = (i64::from(kept.limit_version), json_text(&kept.alerts));
+        let values = AccountValues::of(kept)?;
         let update = query_file!(
             "queries/budget_account_update.sql",
-            limit,
-            version,
-            held,
-            settled,
-            unknown,
-            breaches,
-            raised,
-            alerts,
+            values.limit,
+            values.limit_version,
+            values.held,
+            values.settled,
+            values.unknown,
+            values.breaches,
+            values.raised,
+            values.alerts,
             kept.id
         );
         update.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
     }
 
     async fn append(&mut self, account: i64, entry: &Entry, mover: Mover<'_>) -> Result<(), StoreError> {
-        let (kind, held) = (entry_kind_name(entry.kind), pico("hold", entry.held)?);
-        let charged = pico("charge", entry.charged)?;
-        let (execution, by) = match mover {
-            Mover::Run(_) if entry.kind == EntryKind::RaiseLimit => (None, None),
-            Mover::Run(execution) => (Some(execution), None),
-            Mover::Person(by) => (None, Some(by)),
-        };
-        let add = query_file!("queries/budget_entry_add.sql", account, kind, held, charged, entry.breach, execution, by);
+        let EntryValues { kind, held, charged, breach, execution, by } = EntryValues::of(entry, mover)?;
+        let add = query_file!("queries/budget_entry_add.sql", account, kind, held, charged, breach, execution, by);
         add.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
     }
 
@@ -326,22 +266,8 @@ pub(crate) async fn alerts(
     rows_max: u32,
 ) -> Result<Vec<BudgetAlert>, StoreError> {
     let rows = query_file!("queries/budget_alerts_list.sql", open_only, rows_max).fetch_all(readers).await;
-    let mut alerts = Vec::new();
-    for row in rows.map_err(|error| place.error(error))? {
-        alerts.push(BudgetAlert {
-            id: row.alert_id,
-            key: key(row.name, &row.scope, row.subject, &row.period).map_err(|detail| place.unreadable(detail))?,
-            start: row.period_start,
-            limit_version: small(row.limit_version),
-            threshold: small(row.threshold),
-            level: row.level,
-            spent: money(row.spent_pico),
-            limit: money(row.limit_pico),
-            at: row.at,
-            delivered_at: row.delivered_at,
-        });
-    }
-    Ok(alerts)
+    let rows = rows.map_err(|error| place.error(error))?;
+    rows.into_iter().map(|row| alert_columns!(row).alert().map_err(|detail| place.unreadable(detail))).collect()
 }
 
 pub(crate) async fn spending(

@@ -1,12 +1,11 @@
 //! Flows in force, what starts runs of them, and alerts on their way to the destinations.
 
-use crate::budgets;
 use crate::faults::Place;
 use pmflow_engine::Time;
-use pmflow_store::tables::decode::{money, small, unsigned};
+use pmflow_store::tables::decode::{small, unsigned};
 use pmflow_store::tables::rows::{json_text, pico};
 use pmflow_store::tables::triggers::{DeploymentColumns, TriggerColumns};
-use pmflow_store::{AlertDelivery, BudgetAlert, Deployed, Deployment, Recorded, Recording, StoreError, Trigger, TriggerChange};
+use pmflow_store::{AlertDelivery, Deployed, Deployment, Recorded, Recording, StoreError, Trigger, TriggerChange, alert_columns};
 use sqlx::{SqliteConnection, SqlitePool, query_file, query_file_as, query_file_scalar};
 use std::time::Duration;
 
@@ -142,20 +141,9 @@ impl TriggerWriter<'_> {
             let (destination, hold) = (row.destination.clone(), micros(hold));
             let take = query_file!("queries/delivery_taken.sql", row.alert_id, destination, hold);
             take.execute(&mut *self.connection).await.map_err(failed)?;
-            let key = budgets::key(row.name, &row.scope, row.subject, &row.period);
-            let alert = BudgetAlert {
-                id: row.alert_id,
-                key: key.map_err(|detail| self.place.unreadable(detail))?,
-                start: row.period_start,
-                limit_version: small(row.limit_version),
-                threshold: small(row.threshold),
-                level: row.level,
-                spent: money(row.spent_pico),
-                limit: money(row.limit_pico),
-                at: row.at,
-                delivered_at: row.delivered_at,
-            };
-            taken.push(AlertDelivery { alert, destination, tries: small(row.tries).saturating_add(1) });
+            let tries = small(row.tries).saturating_add(1);
+            let alert = alert_columns!(row).alert().map_err(|detail| self.place.unreadable(detail))?;
+            taken.push(AlertDelivery { alert, destination, tries });
         }
         Ok(taken)
     }

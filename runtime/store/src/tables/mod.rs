@@ -1,6 +1,7 @@
 //! What stores on SQL databases have in common: judging transitions and folding many of them into rows for each table.
 //! Their statements, connections and migrations are their own.
 
+pub mod budgets;
 pub mod decode;
 pub mod fold;
 mod history;
