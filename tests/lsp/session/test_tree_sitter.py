@@ -52,3 +52,16 @@ def test_the_corpus(language):
 @pytest.mark.parametrize("name", ["highlights", "injections", "folds", "indents", "locals"])
 def test_every_query_names_nodes_of_the_grammar(language, name):
     language.query((GRAMMAR / f"queries/{name}.scm").read_text())
+
+
+ZED = ROOT / "editors/zed/languages/pmflow"
+
+
+@pytest.mark.parametrize("name", ["highlights", "injections"])
+def test_zed_has_the_queries_of_the_grammar(name):
+    assert (ZED / f"{name}.scm").read_text() == (GRAMMAR / f"queries/{name}.scm").read_text()
+
+
+@pytest.mark.parametrize("name", ["highlights", "injections", "indents", "brackets", "outline"])
+def test_every_query_of_zed_names_nodes_of_the_grammar(language, name):
+    language.query((ZED / f"{name}.scm").read_text())
