@@ -52,13 +52,10 @@ pub struct Lines {
 impl Lines {
     pub fn new(text: Arc<str>, encoding: Encoding) -> Lines {
         let bytes = text.as_bytes();
-        let mut starts = vec![0];
-        for (at, byte) in bytes.iter().enumerate() {
-            let ends = *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-            if ends {
-                starts.push(u32::try_from(at + 1).unwrap_or(u32::MAX));
-            }
-        }
+        let next = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\n' | b'\r'));
+        let ends = ends.filter(|(at, byte)| **byte == b'\n' || bytes.get(at + 1) != Some(&b'\n'));
+        let starts = std::iter::once(0).chain(ends.map(|(at, _)| next(at))).collect();
         Lines { text, starts, encoding }
     }
 

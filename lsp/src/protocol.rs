@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use tower_lsp_server::jsonrpc::{Error, ErrorCode};
 use tower_lsp_server::ls_types::*;
@@ -243,10 +244,12 @@ impl Server {
     fn changed(&mut self, params: DidChangeTextDocumentParams) {
         let document = params.text_document;
         let file = self.workspace.files.id_of(&document.uri);
-        let mut text = self.workspace.files.text(file).unwrap_or_else(|_| "".into());
+        let mut lines = self.workspace.lines(file);
         for change in params.content_changes {
-            text = applied(text, change, self.workspace.encoding);
+            lines = Rc::new(Lines::new(applied(&lines, change), self.workspace.encoding));
         }
+        let text = lines.text().clone();
+        self.workspace.know_lines(file, lines);
         let file = self.workspace.files.change(&document.uri, document.version, text);
         self.edited(file);
     }
@@ -319,9 +322,9 @@ fn roots(params: &InitializeParams) -> Vec<PathBuf> {
     roots
 }
 
-fn applied(text: Arc<str>, change: TextDocumentContentChangeEvent, encoding: Encoding) -> Arc<str> {
+fn applied(lines: &Lines, change: TextDocumentContentChangeEvent) -> Arc<str> {
     let Some(range) = change.range else { return change.text.into() };
-    let bytes = Lines::new(text.clone(), encoding).bytes(range);
+    let (text, bytes) = (lines.text(), lines.bytes(range));
     let (before, after) = (text.get(..bytes.start).unwrap_or_default(), text.get(bytes.end..).unwrap_or_default());
     [before, &change.text, after].concat().into()
 }

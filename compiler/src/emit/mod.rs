@@ -306,15 +306,10 @@ fn source_map(checked: &Checked, plan: &Plan, module: &str) -> SourceMap {
 
 fn place(checked: &Checked, span: crate::Span) -> Option<Place> {
     let file = checked.file(span.file)?;
-    let lines = file.lines.get_or_init(|| line_starts(&file.text));
+    let lines = file.line_starts();
     let line = lines.partition_point(|start| *start <= span.start);
     let start = *lines.get(line.checked_sub(1)?)?;
     let before = file.text.get(start as usize..span.start as usize)?;
     let column = before.chars().count() + 1;
     Some(Place { file: file.path.to_string(), line: u32::try_from(line).ok()?, column: u32::try_from(column).ok()? })
-}
-
-fn line_starts(text: &str) -> Vec<u32> {
-    let after_breaks = text.bytes().zip(1u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
-    std::iter::once(0).chain(after_breaks).collect()
 }

@@ -32,8 +32,20 @@ fn cost(wanted: &[char], candidate: &str) -> Option<usize> {
     if plain_wanted == plain_candidate && !plain_wanted.is_empty() {
         return Some(1);
     }
+    let allowed = slips_allowed(plain_wanted.len().max(plain_candidate.len()));
+    if slips_min(&plain_wanted, &plain_candidate) > allowed {
+        return None;
+    }
     let slips = distance(&plain_wanted, &plain_candidate);
-    (slips <= slips_allowed(plain_wanted.len().max(plain_candidate.len()))).then_some(slips * SLIP)
+    (slips <= allowed).then_some(slips * SLIP)
+}
+
+/// At least so many slips lie between the two: one for each letter that only one of them has. Most names end here.
+fn slips_min(a: &[char], b: &[char]) -> usize {
+    let letters = |name: &[char]| name.iter().fold(0u64, |letters, letter| letters | 1 << (u32::from(*letter) % 64));
+    let (a_letters, b_letters) = (letters(a), letters(b));
+    let only = |these: u64, others: u64| (these & !others).count_ones() as usize;
+    only(a_letters, b_letters).max(only(b_letters, a_letters)).max(a.len().abs_diff(b.len()))
 }
 
 /// One slip in a short name, more in a long one; never more than a third.

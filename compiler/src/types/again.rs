@@ -330,6 +330,8 @@ impl Checker<'_> {
 
     /// `made`: what the item became; it is kept when nothing is wrong with it.
     pub(super) fn leave_item(&mut self, at: At, outer: Gathered, made: impl FnOnce(&Self) -> Option<Made>) {
+        // In order already, so that all of them are soon in order.
+        self.types.sort_by_key(super::order_of_types);
         if self.again.on && !self.reads_data && self.problems.all.is_empty() && self.reading(at).is_some() {
             let known = made(self).and_then(|made| self.to_keep(at, made));
             if let Some(known) = known {

@@ -190,6 +190,18 @@ impl Checked {
 }
 
 impl CheckedFile {
+    /// Where a line (from 1) starts, in bytes.
+    pub fn line_start(&self, line: u32) -> Option<u32> {
+        self.line_starts().get((line as usize).checked_sub(1)?).copied()
+    }
+
+    pub(crate) fn line_starts(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let after_breaks = self.text.bytes().zip(1u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
+            std::iter::once(0).chain(after_breaks).collect()
+        })
+    }
+
     /// As the lints want it.
     pub fn linted(&self) -> LintedFile<'_> {
         LintedFile { id: self.id, text: &self.text, ast: &self.ast, comments: &self.comments }
@@ -219,6 +231,11 @@ pub(crate) struct Checker<'w> {
     /// How deep the expression, block or template that is being checked lies.
     depth: u32,
     work: Work,
+}
+
+/// By place, outer before inner.
+fn order_of_types((span, _): &(Span, Ty)) -> (FileId, u32, std::cmp::Reverse<u32>) {
+    (span.file, span.start, std::cmp::Reverse(span.end))
 }
 
 /// Deeper nesting is reported instead of followed.
@@ -281,7 +298,7 @@ impl<'w> Checker<'w> {
         self.gather_finished();
         self.references.sort_unstable();
         self.references.dedup();
-        self.types.sort_by_key(|(span, _)| (span.file, span.start, std::cmp::Reverse(span.end)));
+        self.types.sort_by_key(order_of_types);
         let prelude = |span: Span| span.file == FileId::PRELUDE;
         self.types.retain(|(span, _)| !prelude(*span));
         let findings = self.findings();

@@ -22,7 +22,7 @@ pub fn execute(workspace: &mut Workspace, params: ExecuteCommandParams) -> Answe
     let view = workspace.view(file);
     match params.command.as_str() {
         "pmflow.previewPrompt" => {
-            let preview = preview(workspace.host, &view, file, name()?, text(2))?;
+            let preview = preview(workspace, file, name()?, text(2))?;
             Ok(document(name()?, preview))
         }
         "pmflow.showCost" => cost(&view, file, name()?).map(|content| document(name().unwrap_or_default(), content)),

@@ -114,8 +114,7 @@ impl Found<'_> {
 pub fn place(view: &View, priced: &Priced, file: FileId, path: &str) -> Option<Span> {
     let place = priced.map.places.get(path)?;
     let checked = view.file(file).filter(|checked| *checked.path == *place.file)?;
-    let before = place.line.saturating_sub(1) as usize;
-    let start: usize = checked.text.split_inclusive('\n').take(before).map(str::len).sum();
+    let start = checked.line_start(place.line)? as usize;
     let columns = place.column.saturating_sub(1) as usize;
     let line = checked.text.get(start..)?;
     let at = start + line.chars().take(columns).map(char::len_utf8).sum::<usize>();

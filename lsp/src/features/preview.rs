@@ -2,7 +2,7 @@
 
 use super::hover::price_line;
 use crate::protocol::{Answer, Fault};
-use crate::workspace::{Host, View};
+use crate::workspace::{Host, View, Workspace};
 use pmflow_compiler::FileId;
 use pmflow_compiler::cost::tokens::tokenizer;
 use pmflow_compiler::emit::emit_prompt;
@@ -12,20 +12,22 @@ use pmflow_plan::eval::{Context, FENCE_NOTICE, NOW, Scope, TODAY, render};
 use pmflow_plan::{Expr, Model, Money, Plan, Prompt, Role, Type, Value};
 use std::fmt::Write as _;
 
-/// `test`: the title of the one whose values are wanted; else the first test that calls the prompt.
-pub fn preview(host: Host, view: &View, file: FileId, name: &str, test: Option<&str>) -> Answer<String> {
+/// `test`: the title of the one whose values are wanted; else the first test that calls the prompt, one of its own file first.
+pub fn preview(workspace: &mut Workspace, file: FileId, name: &str, test: Option<&str>) -> Answer<String> {
+    let view = &*workspace.view(file);
     let unknown = || Fault::refused(format!("this file has no prompt `{name}`"));
     let (plan, full) = emit_prompt(&view.checked, file, name).ok_or_else(|| match view.checked.clean() {
         true => unknown(),
         false => Fault::refused("the file has errors, so the prompt cannot be shown yet"),
     })?;
     let prompt = plan.prompts.get(&full).ok_or_else(unknown)?;
-    let (source, values) = match fixture(host, view, prompt, name, test) {
-        Some((title, values)) => (format!("With the values of the test \"{title}\":"), values),
+    let wanted = Wanted { file, path: view.file(file).map_or("", |file| &file.path), prompt, name, test };
+    let (source, values) = match wanted.values(workspace) {
+        Some((title, values)) => (format!("With the values of the test {title}:"), values),
         None if test.is_some() => {
-            return Err(Fault::refused(format!("no test \"{}\" of this file calls `{name}`", test.unwrap_or_default())));
+            return Err(Fault::refused(format!("no test \"{}\" calls `{name}`", test.unwrap_or_default())));
         }
-        None => ("With sample values, for no test of this file calls it:".to_owned(), samples(&plan, prompt)),
+        None => ("With sample values, for no test calls it:".to_owned(), samples(&plan, prompt)),
     };
     let mut text = format!("# {name}\n\n{source}\n");
     for (parameter, value) in &values {
@@ -40,18 +42,56 @@ pub fn preview(host: Host, view: &View, file: FileId, name: &str, test: Option<&
     Ok(text)
 }
 
-/// What a test gives the prompt when it first calls it, with the test's title.
-fn fixture(host: Host, view: &View, prompt: &Prompt, name: &str, wanted: Option<&str>) -> Option<(String, Vec<(String, Value)>)> {
-    let tests = test_plans(&view.checked).into_iter().filter(|test| wanted.is_none_or(|title| test.title == title));
-    for test in tests {
-        let is_called = |called: &str| called.rsplit(['.', '/']).next() == Some(name);
-        if let Some((_, given)) = (host.prompt_calls)(&test).into_iter().find(|(called, _)| is_called(called)) {
-            let of = |parameter: &str| given.get(parameter).cloned().unwrap_or(Value::None);
-            let values = prompt.parameters.iter().map(|parameter| (parameter.name.clone(), of(&parameter.name)));
-            return Some((test.title, values.collect()));
-        }
+/// A prompt of which the values in a test are wanted.
+struct Wanted<'a> {
+    file: FileId,
+    path: &'a str,
+    prompt: &'a Prompt,
+    name: &'a str,
+    test: Option<&'a str>,
+}
+
+/// The title of a test, and the prompt's parameters in it.
+type Fixture = (String, Vec<(String, Value)>);
+
+impl Wanted<'_> {
+    /// What a test gives the prompt when it first calls it: of its own file, else of one that imports it.
+    fn values(&self, workspace: &mut Workspace) -> Option<Fixture> {
+        let own = workspace.view(self.file);
+        let found = self.values_in(workspace.host, &own);
+        found.map(|(title, values)| (format!("\"{title}\""), values)).or_else(|| self.values_elsewhere(workspace))
     }
-    None
+
+    fn values_elsewhere(&self, workspace: &mut Workspace) -> Option<Fixture> {
+        let others = workspace.files.all().into_iter().filter(|other| *other != self.file);
+        let mentions =
+            |other: &FileId| workspace.files.text(*other).is_ok_and(|text| text.contains("test") && text.contains(self.name));
+        for other in others.filter(mentions).collect::<Vec<_>>() {
+            let view = workspace.view(other);
+            if let Some((title, values)) = self.values_in(workspace.host, &view) {
+                let path = view.file(other).map_or("", |file| &file.path);
+                return Some((format!("\"{title}\" of `{path}`"), values));
+            }
+        }
+        None
+    }
+
+    fn values_in(&self, host: Host, view: &View) -> Option<Fixture> {
+        view.file(self.file)?;
+        let tests = test_plans(&view.checked).into_iter().filter(|test| self.test.is_none_or(|title| test.title == title));
+        for test in tests {
+            let is_called = |called: &str| {
+                let place = test.map.places.get(&format!("prompt:{called}"));
+                called.rsplit(['.', '/']).next() == Some(self.name) && place.is_none_or(|place| *place.file == *self.path)
+            };
+            if let Some((_, given)) = (host.prompt_calls)(&test).into_iter().find(|(called, _)| is_called(called)) {
+                let of = |parameter: &str| given.get(parameter).cloned().unwrap_or(Value::None);
+                let values = self.prompt.parameters.iter().map(|parameter| (parameter.name.clone(), of(&parameter.name)));
+                return Some((test.title, values.collect()));
+            }
+        }
+        None
+    }
 }
 
 /// What `now()` and `today()` are: midnight of this day.

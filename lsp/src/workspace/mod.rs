@@ -196,6 +196,11 @@ impl Workspace {
         known.clone()
     }
 
+    /// The lines of the text that a file is about to have.
+    pub fn know_lines(&mut self, file: FileId, lines: Rc<Lines>) {
+        self.lines.insert(file, lines);
+    }
+
     /// A document and a place in it.
     pub fn place(&mut self, at: &TextDocumentPositionParams) -> Result<Place, Fault> {
         let file = self.document(&at.text_document)?;

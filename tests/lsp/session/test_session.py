@@ -221,6 +221,19 @@ async def test_a_preview_has_the_values_of_a_test(client, tmp_path):
 
 
 @pytest.mark.asyncio
+async def test_a_preview_has_the_values_of_a_test_in_another_file(client, tmp_path):
+    flow, tests = PREVIEWED.split("test ", 1)
+    tests = tests.replace("given judge", "given a.judge").replace("run judged", "run a.judged")
+    (tmp_path / "tests.pmflow").write_text('import "./a.pmflow"\n\ntest ' + tests)
+    editor, _ = await started(client, tmp_path)
+    editor.open("a.pmflow", flow)
+    answer = await client.workspace_execute_command_async(lsp.ExecuteCommandParams(
+        command="pmflow.previewPrompt", arguments=[editor.uri("a.pmflow"), "judge"]))
+    text = answer["text"] if isinstance(answer, dict) else answer.text
+    assert 'With the values of the test "Ada" of `tests.pmflow`:' in text and "Ada Lovelace" in text, text
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("own", [False, True])
 async def test_commands_are_named_unless_the_client_has_its_own(client, tmp_path, own):
     # VS Code's client registers each command that the server names, and the extension could not start with the same ones.
