@@ -205,6 +205,7 @@ impl<S: Store> Host<S> {
         let plan = Arc::new(plan);
         let setup_text = setup_text(&setup)?;
         let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients, self.observer.clone())?;
+        self.turns.meet().await;
         loop {
             let id = new_id();
             let gated = effects.turns.gated();
@@ -286,6 +287,7 @@ impl<S: Store> Host<S> {
         let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
         let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients, self.observer.clone())?;
+        self.turns.meet().await;
         let gated = effects.turns.gated();
         let options = RunOptions { limit_raised: cost_max, gated, ..options(None, &setup) };
         let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options, clock::now())?;

@@ -32,6 +32,7 @@ struct Desk {
     waiting: Vec<Waiter>,
     reports: Vec<Report>,
     known: Option<Known>,
+    was_looked_at: bool,
     is_clerk_there: bool,
 }
 
@@ -93,6 +94,11 @@ impl<S: Store> Account<S> {
         &self.name
     }
 
+    /// Nobody has looked how it stands.
+    pub fn is_new(&self) -> bool {
+        !self.desk().was_looked_at
+    }
+
     /// Whether a call of the model has to ask before it goes.
     pub fn gates(&self, model: &str) -> bool {
         if self.limits.iter().any(|(of, _)| of.as_deref().is_none_or(|of| of == model)) {
@@ -135,7 +141,7 @@ impl<S: Store> Account<S> {
             Some(before) => before.gate.gated(before.at) != gated(&known),
             None => gated(&known) != gated(&None),
         };
-        desk.known = known;
+        (desk.known, desk.was_looked_at) = (known, true);
         drop(desk);
         if is_moved {
             self.moved.send_modify(|count| *count = count.wrapping_add(1));
