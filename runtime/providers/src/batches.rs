@@ -6,7 +6,7 @@
 mod anthropic;
 mod openai;
 
-use crate::client::{Client, now_ms, settle};
+use crate::client::{Client, now_ms, settle, whole_answer};
 use crate::endpoint::{Endpoint, display_name};
 use crate::exchange::{self, Exchange};
 use crate::failures::{self, Context, Detail};
@@ -189,6 +189,15 @@ impl Client {
     async fn exchange(&self, context: &Context<'_>, request: RequestBuilder, time: Duration) -> Result<Exchange, Failure> {
         let request = request.headers(headers(context)?);
         exchange::send(request, context, self.limits(time)).await
+    }
+
+    /// How a batch stands, in the provider's words; none where there is no such batch.
+    async fn batch(&self, context: &Context<'_>, url: Url) -> Result<Option<Value>, Failure> {
+        let asked = self.exchange(context, self.http()?.get(url), SHORT).await?;
+        match asked.status {
+            404 => Ok(None),
+            _ => whole_answer(context, &asked).map(Some),
+        }
     }
 
     async fn lines(&self, context: &Context<'_>, url: Url, mut line: impl FnMut(Value)) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Anthropic's message batches.
 
-use super::{Ended, LONG, Line, SHORT, Said, Taken, batch_key, beside, has_no_batches, succeeded};
+use super::{Ended, LONG, Line, Said, Taken, batch_key, beside, has_no_batches};
 use crate::client::{Client, whole_answer};
 use crate::failures::{Context, Detail};
 use crate::protocol::text_at;
@@ -38,12 +38,7 @@ pub(super) async fn look(
     name: &str,
     mut keep: impl FnMut(String, Said),
 ) -> Result<Ended, Failure> {
-    let asked = client.exchange(context, client.http()?.get(batch_url(context, &[name])), SHORT).await?;
-    if asked.status == 404 {
-        return Ok(Ended::Unknown);
-    }
-    succeeded(context, &asked)?;
-    let batch = whole_answer(context, &asked)?;
+    let Some(batch) = client.batch(context, batch_url(context, &[name])).await? else { return Ok(Ended::Unknown) };
     if text_at(&batch, "/processing_status").as_deref() != Some("ended") {
         return Ok(Ended::NotYet);
     }

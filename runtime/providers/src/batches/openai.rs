@@ -1,6 +1,6 @@
 //! OpenAI's batches: a file of requests is uploaded, a batch is made of it, and its answers and errors are files again.
 
-use super::{Ended, LONG, Line, SHORT, Said, Taken, batch_key, beside, has_no_batches, succeeded};
+use super::{Ended, LONG, Line, SHORT, Said, Taken, batch_key, beside, has_no_batches};
 use crate::client::{Client, whole_answer};
 use crate::failures::Context;
 use crate::protocol::text_at;
@@ -52,12 +52,7 @@ pub(super) async fn look(
     name: &str,
     mut keep: impl FnMut(String, Said),
 ) -> Result<Ended, Failure> {
-    let asked = client.exchange(context, client.http()?.get(batch_url(context, &[name])), SHORT).await?;
-    if asked.status == 404 {
-        return Ok(Ended::Unknown);
-    }
-    succeeded(context, &asked)?;
-    let batch = whole_answer(context, &asked)?;
+    let Some(batch) = client.batch(context, batch_url(context, &[name])).await? else { return Ok(Ended::Unknown) };
     let status = text_at(&batch, "/status").unwrap_or_default();
     if !matches!(status.as_str(), "completed" | "expired" | "cancelled" | "failed") {
         return Ok(Ended::NotYet);
