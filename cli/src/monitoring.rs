@@ -54,13 +54,14 @@ fn know_passwords() {
     }
 }
 
+/// Of a process that shows what it measures.
 pub fn telemetry() -> Result<Arc<Telemetry>> {
-    Telemetry::from_environment().map(Arc::new).map_err(Failed::new)
+    Telemetry::shown().map(Arc::new).map_err(Failed::new)
 }
 
 /// The host of a command that ends with its run, observed where what happens is sent anywhere.
 pub fn observed(host: Host<AnyStore>) -> Result<(Host<AnyStore>, Arc<Telemetry>)> {
-    let telemetry = telemetry()?;
+    let telemetry = Arc::new(Telemetry::sent().map_err(Failed::new)?);
     let host = if telemetry.is_sent() { host.observed_by(telemetry.clone()) } else { host };
     Ok((host, telemetry))
 }

@@ -15,20 +15,30 @@ use measures::Measures;
 use otlp::Otlp;
 use pmflow_host::observe::{Observer, Seen};
 
-/// What a process measures. Without an address in the environment nothing is sent; what `/metrics` shows is counted all the same.
+/// What a process measures.
 #[derive(Debug)]
 pub struct Telemetry {
-    measures: Measures,
+    /// Of a process that shows them.
+    measures: Option<Measures>,
     otlp: Option<Otlp>,
 }
 
 impl Telemetry {
-    /// As `OTEL_EXPORTER_OTLP_ENDPOINT` and its like say. Must be called within a tokio runtime.
+    /// Of a process that answers under `/metrics`; it sends as `OTEL_EXPORTER_OTLP_ENDPOINT` and its like say. Must be called within
+    /// a tokio runtime.
     ///
     /// # Errors
     /// What they say cannot be done; in words.
-    pub fn from_environment() -> Result<Telemetry, String> {
-        Ok(Telemetry { measures: Measures::new(), otlp: Otlp::from_environment()? })
+    pub fn shown() -> Result<Telemetry, String> {
+        Ok(Telemetry { measures: Some(Measures::new()), otlp: Otlp::from_environment()? })
+    }
+
+    /// Of a process that only sends. Without an address in the environment nothing is made ready.
+    ///
+    /// # Errors
+    /// As [`Telemetry::shown`].
+    pub fn sent() -> Result<Telemetry, String> {
+        Ok(Telemetry { measures: None, otlp: Otlp::from_environment()? })
     }
 
     /// Whether anything is sent anywhere.
@@ -38,12 +48,15 @@ impl Telemetry {
 
     /// For Prometheus, in its text format.
     pub fn text(&self) -> String {
-        pmflow_host::secrets::redacted(&self.measures.text()).into_owned()
+        let text = self.measures.as_ref().map(Measures::text).unwrap_or_default();
+        pmflow_host::secrets::redacted(&text).into_owned()
     }
 
-    /// Gauges that are looked up when they are asked for.
+    /// A gauge that is looked up when it is asked for.
     pub fn gauge(&self, name: &'static str, value: f64) {
-        self.measures.gauge(name, value);
+        if let Some(measures) = &self.measures {
+            measures.gauge(name, value);
+        }
     }
 
     /// Sends what is left. Blocks, for some seconds where nobody answers.
@@ -58,7 +71,9 @@ impl Telemetry {
 
 impl Observer for Telemetry {
     fn see(&self, seen: &Seen<'_>) {
-        self.measures.see(seen);
+        if let Some(measures) = &self.measures {
+            measures.see(seen);
+        }
         if let Some(otlp) = &self.otlp {
             otlp.see(seen);
         }
