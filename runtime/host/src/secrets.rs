@@ -30,9 +30,14 @@ pub fn know(value: &str) {
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     known.insert(value.to_owned());
-    // As it stands in JSON.
-    let quoted = serde_json::to_string(value).unwrap_or_default();
-    known.extend(quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).map(str::to_owned));
+    // As it stands in JSON, and in a quoted text within JSON.
+    let mut quoted = value.to_owned();
+    for _ in 0..2 {
+        let text = serde_json::to_string(&quoted).unwrap_or_default();
+        quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned();
+        known.insert(quoted.clone());
+    }
+    known.remove("");
 }
 
 /// The text without any secret that this process has read, whatever way it came into it.
