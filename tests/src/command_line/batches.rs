@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 
-/// $0.25 and $2 per million tokens, and half of that in a batch.
+/// $0.10 and $0.50 per million tokens, and half of that in a batch.
 const FLOW: &str = r#"enum Mood { good, bad }
 
 prompt judge(note: text) -> Mood {
-  model:      "openai/gpt-5-mini"
+  model:      "openai/gpt-6-luna"
   mode:       batch
   max_input:  100 tokens
   max_output: 20 tokens
@@ -20,7 +20,7 @@ prompt judge(note: text) -> Mood {
 }
 
 prompt console(note: text) -> text(max 200 chars) {
-  model:      "openai/gpt-5-mini"
+  model:      "openai/gpt-6-luna"
   mode:       batch
   max_input:  200 tokens
   max_output: 40 tokens
@@ -131,7 +131,7 @@ fn a_loop_is_one_batch_and_what_needs_its_answers_another_one() {
     assert_eq!(provider.server.journal().len(), 40);
     assert_eq!(batches(&provider), ["batch_1", "batch_2"].map(|name| Some(name.to_owned())).into());
     let billed = provider.server.billed();
-    assert_eq!(shown(&folder, "show last --format json")["cost"]["settled"], json!(price(&billed, 125_000, 1_000_000)));
+    assert_eq!(shown(&folder, "show last --format json")["cost"]["settled"], json!(price(&billed, 50_000, 250_000)));
     assert_eq!(outputs(&folder).len(), 40);
 }
 
@@ -171,12 +171,12 @@ fn a_run_that_waits_for_a_batch_is_suspended_at_once_and_sends_nothing_again() {
     let mut process = start(&provider, &folder);
     until_submitted(&folder, &mut process);
     assert_eq!(interrupt(&mut process), Some(130));
-    ends(&folder.pmflow("show last"), 0, &["suspended", "batch_1 of openai/gpt-5-mini: 3 answers awaited"]);
+    ends(&folder.pmflow("show last"), 0, &["suspended", "batch_1 of openai/gpt-6-luna: 3 answers awaited"]);
     provider.server.batches(Batching::Prompt);
     ends(&run(&provider, &folder, &["run", "--resume", "last"]), 0, &["3 items done"]);
     assert_eq!(provider.server.journal().len(), 4);
     let billed = provider.server.billed();
-    assert_eq!(shown(&folder, "show last --format json")["cost"]["settled"], json!(price(&billed, 125_000, 1_000_000)));
+    assert_eq!(shown(&folder, "show last --format json")["cost"]["settled"], json!(price(&billed, 50_000, 250_000)));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_cancelled_run_tells_the_provider_and_pays_what_was_answered() {
     // Of three, the provider had answered two.
     let billed = provider.server.billed();
     let cost = &shown(&folder, "show last --format json")["cost"];
-    assert_eq!((&cost["settled"], &cost["unknown"]), (&json!(price(&billed, 125_000, 1_000_000)), &json!("0")), "{cost}");
+    assert_eq!((&cost["settled"], &cost["unknown"]), (&json!(price(&billed, 50_000, 250_000)), &json!("0")), "{cost}");
     assert!(billed.output_tokens > Some(0));
 }
 
@@ -215,7 +215,7 @@ fn without_batches_requests_go_out_one_by_one() {
     ends(&run(&provider, &folder, &RUN), 0, &["6 items done"]);
     assert_eq!(batches(&provider), [None].into());
     let billed = provider.server.billed();
-    assert_eq!(shown(&folder, "show last --format json")["cost"]["settled"], json!(price(&billed, 250_000, 2_000_000)));
+    assert_eq!(shown(&folder, "show last --format json")["cost"]["settled"], json!(price(&billed, 100_000, 500_000)));
 }
 
 #[test]
