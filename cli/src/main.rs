@@ -10,6 +10,7 @@ mod loading;
 mod monitoring;
 mod progress;
 mod project;
+mod retention;
 mod store;
 mod terminal;
 mod testing;

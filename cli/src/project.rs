@@ -35,6 +35,8 @@ pub struct Settings {
     pub store: StoreSettings,
     #[serde(default)]
     pub alerts: Vec<crate::alerts::AlertSettings>,
+    #[serde(default)]
+    pub retention: crate::retention::Retention,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -154,6 +156,6 @@ fn read_settings(path: &Path) -> Result<Settings> {
             place = format!("{place}, line {line}");
         }
         Failed::new(format!("{place}: {}", error.message()))
-            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path or url, [[alerts]] to, url, …")
+            .help("known sections: [lints] W0101 = \"allow\"|\"warn\"|\"deny\", [connectors.NAME] base_url, [providers.NAME] base_url, [store] path or url, [retention] payloads, runs, ledger, [[alerts]] to, url, …")
     })
 }

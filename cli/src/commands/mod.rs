@@ -18,6 +18,7 @@ mod models;
 mod outputs;
 mod plan;
 mod prices;
+mod prune;
 mod reconcile;
 mod retry;
 mod run;
@@ -59,6 +60,7 @@ pub enum Command {
     Deploy(deploy::Arguments),
     Schedule(schedule::Arguments),
     Export(export::Arguments),
+    Prune(prune::Arguments),
     Doctor(doctor::Arguments),
     Worker(worker::Arguments),
     Serve(serve::Arguments),
@@ -92,6 +94,7 @@ pub fn run(command: Command, terminal: &Terminal) -> Result<Code> {
         Command::Deploy(arguments) => deploy::run(&arguments, terminal),
         Command::Schedule(arguments) => schedule::run(&arguments, terminal),
         Command::Export(arguments) => export::run(&arguments, terminal),
+        Command::Prune(arguments) => prune::run(&arguments, terminal),
         Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Worker(arguments) => worker::run(&arguments, terminal),
         Command::Serve(arguments) => serve::run(&arguments, terminal),

@@ -90,14 +90,24 @@ struct Writer<'a> {
     rows: Vec<StoredOutput>,
     written: u64,
     simulated: u64,
+    pruned: u64,
 }
 
 impl<'a> Writer<'a> {
     fn new(arguments: &'a Arguments, terminal: &'a Terminal) -> Writer<'a> {
-        Writer { format: arguments.format, fields: &arguments.fields, terminal, rows: Vec::new(), written: 0, simulated: 0 }
+        Writer {
+            format: arguments.format,
+            fields: &arguments.fields,
+            terminal,
+            rows: Vec::new(),
+            written: 0,
+            simulated: 0,
+            pruned: 0,
+        }
     }
 
     fn page(&mut self, page: &[StoredOutput]) -> Result<()> {
+        self.pruned += page.iter().filter(|output| output.value.is_none()).count() as u64;
         self.simulated += page.iter().filter(|output| output.simulated).count() as u64;
         match self.format {
             Format::Table | Format::Csv => self.rows.extend_from_slice(page),
@@ -130,6 +140,12 @@ impl<'a> Writer<'a> {
             self.terminal
                 .note(&format!("note: {} made up by the simulated model", crate::format::plural(self.simulated, "output")));
         }
+        if self.pruned > 0 {
+            let pruned = crate::format::plural(self.pruned, "output");
+            self.terminal.note(&format!(
+                "note: the values of {pruned} were pruned; [retention] in pmflow.toml says how long they are kept"
+            ));
+        }
         Ok(())
     }
 
@@ -141,8 +157,11 @@ impl<'a> Writer<'a> {
             "at": moment(output.at),
             "simulated": output.simulated,
             "tags": output.tags,
-            "value": output.value.to_json(),
+            "value": output.value.as_ref().map(Value::to_json),
         });
+        if let (None, Some(fields)) = (&output.value, whole.as_object_mut()) {
+            fields.insert("pruned".to_owned(), json!(true));
+        }
         if let Some(fields) = whole.as_object_mut().filter(|_| !self.fields.is_empty()) {
             fields.retain(|name, _| self.fields.contains(name));
         }
@@ -153,7 +172,7 @@ impl<'a> Writer<'a> {
         let rows: Vec<Vec<String>> = self
             .rows
             .iter()
-            .map(|output| vec![output.step.to_string(), output.tags.join(", "), clip(&output.value.to_text(), 100)])
+            .map(|output| vec![output.step.to_string(), output.tags.join(", "), shown(output.value.as_ref())])
             .collect();
         self.terminal.print(&table(&["step", "tags", "value"], &rows));
     }
@@ -163,7 +182,7 @@ impl<'a> Writer<'a> {
         let mut columns: Vec<String> = Vec::new();
         let mut known = BTreeSet::new();
         for output in &self.rows {
-            for name in fields_of(&output.value) {
+            for name in output.value.as_ref().map(fields_of).unwrap_or_default() {
                 if known.insert(name.to_owned()) {
                     columns.push(name.to_owned());
                 }
@@ -175,7 +194,7 @@ impl<'a> Writer<'a> {
         writer.write_record(heads.map(|head| formula_safe(&head))).map_err(|error| failed(&error))?;
         for output in &self.rows {
             let fixed = [output.run.to_string(), output.flow.clone(), output.step.to_string(), output.tags.join(" ")];
-            let cells = columns.iter().map(|column| cell(&output.value, column));
+            let cells = columns.iter().map(|column| output.value.as_ref().map(|value| cell(value, column)).unwrap_or_default());
             writer
                 .write_record(fixed.into_iter().chain(cells).map(|cell| formula_safe(&cell)))
                 .map_err(|error| failed(&error))?;
@@ -184,6 +203,10 @@ impl<'a> Writer<'a> {
         self.terminal.print(&String::from_utf8_lossy(&bytes));
         Ok(())
     }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "(pruned)".to_owned(), |value| clip(&value.to_text(), 100))
 }
 
 fn fields_of(value: &Value) -> Vec<&str> {

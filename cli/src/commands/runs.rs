@@ -117,6 +117,7 @@ pub fn as_json(run: &RunSummary) -> serde_json::Value {
         "status": run.status.name(),
         "executed_by": executor(run).map(|holder| json!({ "host": holder.process.host, "process": holder.process.number })),
         "simulated": run.simulated,
+        "kept": run.kept.name(),
         "created_at": moment(run.created_at),
         "ended_at": run.ended_at.map(moment),
         "failure": run.failure,

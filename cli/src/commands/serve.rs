@@ -79,6 +79,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
             let _ = finished.await;
         };
         let server = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(until_drained).into_future());
+        tokio::spawn(project.settings.retention.keep(store.clone(), stopped.clone()));
         match worker {
             Some(worker) => {
                 let alerts = alerts(&project, store.clone())?;

@@ -6,7 +6,7 @@ use crate::store::{AnyStore, block_on, failed, find, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_engine::ProviderBatch;
 use pmflow_plan::SourceMap;
-use pmflow_store::{RunSummary, Store as _, StoredStep, UsageRow};
+use pmflow_store::{Kept, RunSummary, Store as _, StoredStep, UsageRow};
 use serde_json::json;
 
 /// Show a run: its steps with tokens, money, time, and errors at their source lines
@@ -72,7 +72,11 @@ async fn page(
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     terminal.line("");
     if rows.is_empty() {
-        terminal.line(if arguments.failed { "no attempt failed" } else { "no step was taken" });
+        terminal.line(match (run.kept, arguments.failed) {
+            (Kept::Sums, _) => "its steps were pruned",
+            (_, true) => "no attempt failed",
+            (_, false) => "no step was taken",
+        });
     } else {
         terminal.print(&table(&["step", "try", "status", "what", ">in", ">out", ">cost", ">time"], &rows));
     }
@@ -107,6 +111,14 @@ fn head(run: &RunSummary, terminal: &Terminal) {
     terminal.line(&format!("{} {}{simulated}", terminal.paint(Style::Strong, &format!("run {}", run.id)), status_text(run)));
     if let Some(failure) = &run.failure {
         terminal.line(&format!("  {}: {}", terminal.paint(Style::Bad, "why"), failure.message));
+    }
+    let pruned = match run.kept {
+        Kept::Whole => None,
+        Kept::Metadata => Some("what it was given, its results and its outputs' values; it cannot be resumed or retried"),
+        Kept::Sums => Some("all but what is shown here and its ledger; it cannot be resumed or retried"),
+    };
+    if let Some(pruned) = pruned {
+        terminal.line(&format!("  {}   {pruned}", terminal.paint(Style::Warn, "pruned")));
     }
     let counters = &run.counters;
     let took = span(run.ended_at.unwrap_or(run.changed_at).saturating_sub(run.created_at));

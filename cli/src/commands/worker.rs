@@ -55,6 +55,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
         terminal.note(&format!("working on up to {} runs at once", arguments.work.runs));
         let alerts = alerts(&project, store.clone())?;
         let telemetry = monitoring::telemetry()?;
+        tokio::spawn(project.settings.retention.keep(store.clone(), stop.clone()));
         let worker = worker(store.clone(), &arguments.work, fault, telemetry.clone());
         if let Some(address) = arguments.listen {
             let watched = Watched { store, stopped: stop.clone(), live: worker.live(), telemetry: telemetry.clone() };

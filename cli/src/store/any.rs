@@ -6,9 +6,9 @@ use pmflow_plan::{Money, PlanId, Value};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
     CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, Gates, HistoryRow, Lease,
-    NewRun, OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter,
-    RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger,
-    TriggerChange, UsageRow,
+    NewRun, OutputCursor, OutputFilter, Process, Prunable, Prune, Pruned, Recorded, Recording, Renewal, Request, RunCommit,
+    RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
+    StoredStep, Trigger, TriggerChange, UsageRow,
 };
 use pmflow_store_postgres::PostgresStore;
 use pmflow_store_sqlite::SqliteStore;
@@ -51,6 +51,8 @@ type Stored<T> = Result<T, StoreError>;
 
 passed_on! {
     clock() -> Stored<Time>;
+    prune(what: &Prune, rows_max: u32) -> Stored<Pruned>;
+    prunable(what: &Prune) -> Stored<Prunable>;
     calls(flow: &str, rows_max: u32) -> Stored<Vec<CallSample>>;
     draw(draw: Draw) -> Stored<Drawn>;
     set_budget(limit: BudgetLimit, by: &str) -> Stored<()>;

@@ -65,6 +65,7 @@ impl<S: Store> Host<S> {
             simulated: setup.simulate.is_some(),
             started_by: setup.user,
             setup: setup_text,
+            origin: None,
         };
         if let Created::Run { lease, .. } = self.store.create(new).await? {
             // Should this process die here, the run is free when its lease is over.

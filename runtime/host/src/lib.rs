@@ -44,7 +44,9 @@ use observe::{Nobody, Observer};
 use pmflow_engine::{Command, Event, Origin, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{DecodeError, FailureClass, Money, Plan, PlanId, SourceMap, Value};
-use pmflow_store::{Ask, Claim, Conflict, Created, Holder, Lease, NewRun, Process, Store, StoreError, StoredPlan};
+use pmflow_store::{
+    Ask, Claim, Conflict, Created, Holder, Kept, Lease, NewRun, Process, RunSummary, Store, StoreError, StoredPlan,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +219,7 @@ impl<S: Store> Host<S> {
                 simulated: setup.simulate.is_some(),
                 started_by: setup.user.clone(),
                 setup: setup_text.clone(),
+                origin: setup.origin.clone().map(|origin| RunId(origin.into())),
             };
             self.fault.pass(fault::Boundary::Commit);
             match self.store.create(new).await? {
@@ -246,6 +249,7 @@ impl<S: Store> Host<S> {
         if matches!(summary.status, RunStatus::Succeeded | RunStatus::Cancelled) {
             return Err(HostError::Ended { run: id.clone(), state: summary.status.name().to_owned() });
         }
+        is_whole(&summary)?;
         let gone = summary.holder.as_ref().filter(|holder| is_dead(holder)).map(|holder| holder.epoch);
         let lease = match self.store.claim(id, &self.process, gone).await? {
             Claim::Granted(lease) => lease,
@@ -269,6 +273,7 @@ impl<S: Store> Host<S> {
                 simulated: setup.simulate.is_some(),
                 started_by: setup.user.clone(),
                 setup: setup_text.clone(),
+                origin: setup.origin.clone().map(|origin| RunId(origin.into())),
             };
             if let Created::Run { lease, .. } = self.store.create(new).await? {
                 // Should this process die here, the run is free when its lease is over.
@@ -354,6 +359,14 @@ impl<S: Store> Host<S> {
         };
         let end = tokio::spawn(driver.drive(first, refused));
         Ok(Live { id, plan, simulated: setup.simulate.is_some(), progress, wish, end })
+    }
+}
+
+/// Retention has left a run as it was, so that it can be executed.
+fn is_whole(run: &RunSummary) -> Result<(), StoreError> {
+    match run.kept {
+        Kept::Whole => Ok(()),
+        Kept::Metadata | Kept::Sums => Err(StoreError::Pruned { run: run.id.to_string(), place: String::new() }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outcomes that nobody knew, and somebody knows now.
 
-use crate::{Host, HostError, clock, is_dead, options};
+use crate::{Host, HostError, clock, is_dead, is_whole, options};
 use pmflow_engine::{Event, Run, RunId, RunStatus};
 use pmflow_ledger::EntryKind;
 use pmflow_plan::{Money, Plan};
@@ -35,6 +35,7 @@ impl<S: Store> Host<S> {
         if summary.status == RunStatus::Running {
             return Err(HostError::NotEnded { run: id.clone(), state: summary.status.name().to_owned() });
         }
+        is_whole(&summary)?;
         let gone = summary.holder.as_ref().filter(|holder| is_dead(holder)).map(|holder| holder.epoch);
         let lease = match self.store.claim(id, &self.process, gone).await? {
             Claim::Granted(lease) => lease,

@@ -30,6 +30,7 @@ impl<S: Store> Host<S> {
         if matches!(summary.status, RunStatus::Running | RunStatus::Suspended) {
             return Err(HostError::NotEnded { run: id.clone(), state: summary.status.name().to_owned() });
         }
+        crate::is_whole(&summary)?;
         let stored = self.store.recover(id).await?;
         let line = line(&*self.store, Some(id.clone())).await?;
         let (first, clock) = line.last().cloned().unwrap_or((id.clone(), summary.created_at));

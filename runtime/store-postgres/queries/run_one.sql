@@ -4,7 +4,7 @@ SELECT run.execution_id AS "execution_id!", run.run_id AS "run_id!", run.plan_id
        run.breaches AS "breaches!", run.items_started AS "items_started!", run.items_done AS "items_done!",
        run.items_failed AS "items_failed!", run.rows_read AS "rows_read!", run.outputs AS "outputs!",
        run.model_calls AS "model_calls!", run.cache_hits AS "cache_hits!", run.input_tokens AS "input_tokens!",
-       run.output_tokens AS "output_tokens!", run.simulated AS "simulated!", run.setup AS "setup!",
+       run.output_tokens AS "output_tokens!", run.simulated AS "simulated!", run.setup AS "setup!", run.kept AS "kept!",
        run.lease_epoch AS "lease_epoch!", run.lease_process, run.lease_host, run.lease_number, run.lease_since, run.lease_until,
        clock_us() AS "now!",
        EXISTS (

@@ -28,7 +28,7 @@ pub(crate) struct Applier<'c> {
     pub connection: &'c mut PgConnection,
     pub place: &'c Place,
     pub lease_us: i64,
-    /// Plans that are known to be stored; plans are never deleted.
+    /// Plans that are known to be stored; one that is used is not deleted.
     pub plans: &'c mut BTreeSet<String>,
 }
 
@@ -98,6 +98,7 @@ impl Applier<'_> {
         for step in steps {
             if let Step::New(begun) = step {
                 self.require_plan(begun).await?;
+                self.require_origin(begun).await?;
                 if let Some(row) = first_row(&begun.writes).filter(|row| !heads.contains_key(&row.id)) {
                     new.entry(&row.id).or_insert_with(|| beginning(begun, row, 0));
                 }
@@ -173,6 +174,7 @@ impl Applier<'_> {
             column(rows, |row| row.change.cache_hits) as _,
             column(rows, |row| row.change.input_tokens) as _,
             column(rows, |row| row.change.output_tokens) as _,
+            column(rows, |row| row.origin) as _,
         )
         .fetch_all(&mut *self.connection)
         .await;
@@ -191,6 +193,16 @@ impl Applier<'_> {
         }
         self.plans.insert(row.plan.0.clone());
         Ok(())
+    }
+
+    /// What a run takes over from is there, and from here on stays as long as the run does.
+    async fn require_origin(&mut self, new: &NewRun) -> Result<(), StoreError> {
+        let Some(origin) = &new.origin else { return Ok(()) };
+        let kept = query_file_scalar!("queries/origin_kept.sql", &*origin.0).fetch_optional(&mut *self.connection).await;
+        match kept.map_err(|error| self.place.error(error))? {
+            Some(0) => Ok(()),
+            _ => Err(StoreError::Pruned { run: origin.to_string(), place: self.place.address.clone() }),
+        }
     }
 
     async fn existing(&mut self, accepted: &[Option<Accepted<'_>>]) -> Result<ExistingInstances, StoreError> {

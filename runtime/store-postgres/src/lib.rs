@@ -19,6 +19,7 @@ mod open;
 mod outputs;
 mod patience;
 mod plans;
+mod prune;
 mod recover;
 mod requests;
 mod summaries;
@@ -41,9 +42,9 @@ use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
     CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, Gates, HistoryRow, Lease,
-    NewRun, OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RunCommit, RunCursor, RunFilter,
-    RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep, Trigger,
-    TriggerChange, UsageRow,
+    NewRun, OutputCursor, OutputFilter, Process, Prunable, Prune, Pruned, Recorded, Recording, Renewal, Request, RunCommit,
+    RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
+    StoredStep, Trigger, TriggerChange, UsageRow,
 };
 use sqlx::{PgPool, query_file, query_file_scalar};
 use std::time::Duration;
@@ -183,6 +184,15 @@ impl Store for PostgresStore {
 
     async fn gates(&self, names: &[String]) -> Result<Gates, StoreError> {
         gates::read(&self.pool, &self.place, names).await
+    }
+
+    async fn prune(&self, what: &Prune, rows_max: u32) -> Result<Pruned, StoreError> {
+        self.patiently(|| prune::piece(&self.pool, &self.place, what, rows_max)).await
+    }
+
+    async fn prunable(&self, what: &Prune) -> Result<Prunable, StoreError> {
+        let cutoffs = what.cutoffs(self.clock().await?);
+        self.patiently(|| prune::count(&self.pool, &self.place, what, cutoffs)).await
     }
 
     async fn clock(&self) -> Result<Time, StoreError> {

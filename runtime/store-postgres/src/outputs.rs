@@ -131,7 +131,7 @@ fn stored_output(columns: OutputColumns) -> Result<StoredOutput, Detail> {
         simulated: columns.simulated,
         instance: path(columns.instance),
         step: path(columns.step),
-        value: decode::value(&columns.value)?,
+        value: decode::kept_value(&columns.value)?,
         tags: decode::json("an output's tags", &columns.tags)?,
         at: columns.at,
     })

@@ -17,6 +17,7 @@ pub(crate) async fn run(connection: &mut PgConnection, place: &Place, id: &RunId
         return Err(StoreError::NoSuchRun { run: id.to_string(), place: place.address.clone() });
     };
     let unreadable = |detail: Detail| place.unreadable(detail);
+    let pruned = || StoreError::Pruned { run: id.to_string(), place: place.address.clone() };
     let instances = instances(connection, place, row.execution_id).await?;
     let bindings = bindings(connection, place, row.execution_id).await?;
     let run = RunRow {
@@ -47,7 +48,7 @@ pub(crate) async fn run(connection: &mut PgConnection, place: &Place, id: &RunId
             input_tokens: unsigned(row.input_tokens),
             output_tokens: unsigned(row.output_tokens),
         },
-        input: decode::value(&row.input).map_err(unreadable)?,
+        input: decode::kept_value(&row.input).map_err(unreadable)?.ok_or_else(pruned)?,
         state: row.state,
     };
     Ok(StoredRun { stored: Stored { run, instances, bindings }, simulated: row.simulated, setup: row.setup })

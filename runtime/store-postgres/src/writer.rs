@@ -241,6 +241,7 @@ fn is_of_one_job(error: &StoreError) -> bool {
             | StoreError::OutOfRange { .. }
             | StoreError::RecordedBefore { .. }
             | StoreError::NoSuchPlan { .. }
+            | StoreError::Pruned { .. }
             | StoreError::NoSuchRun { .. }
             | StoreError::Unreadable { .. }
     )

@@ -1,5 +1,5 @@
 -- New runs, each held by the process that made it.
-INSERT INTO workflow_executions (execution_id, run_id, plan_id, flow, root_path, simulated, started_by, setup, input, status, sequence, created_at, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits, input_tokens, output_tokens,
+INSERT INTO workflow_executions (execution_id, run_id, plan_id, flow, root_path, simulated, started_by, setup, origin, input, status, sequence, created_at, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits, input_tokens, output_tokens,
   lease_epoch, lease_process, lease_host, lease_number, lease_since, lease_until)
 SELECT value ->> 'execution_id',
        value ->> 'run_id',
@@ -9,6 +9,7 @@ SELECT value ->> 'execution_id',
        value ->> 'simulated',
        value ->> 'started_by',
        value ->> 'setup',
+       value ->> 'origin',
        value ->> 'input',
        value ->> 'status',
        value ->> 'sequence',

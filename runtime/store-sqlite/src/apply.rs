@@ -18,7 +18,7 @@ pub(crate) struct Applier<'c> {
     pub connection: &'c mut SqliteConnection,
     pub place: &'c Place,
     pub lease_us: i64,
-    /// Plans that are known to be stored; plans are never deleted.
+    /// Plans that are known to be stored; one that is used is not deleted.
     pub plans: &'c mut BTreeSet<String>,
 }
 
@@ -80,6 +80,7 @@ impl Applier<'_> {
             if let Step::New(new) = step {
                 any = true;
                 self.require_plan(new).await?;
+                self.require_origin(new).await?;
             }
         }
         if !any {
@@ -100,6 +101,16 @@ impl Applier<'_> {
         }
         self.plans.insert(row.plan.0.clone());
         Ok(())
+    }
+
+    /// What a run takes over from is there, and from here on stays as long as the run does.
+    async fn require_origin(&mut self, new: &NewRun) -> Result<(), StoreError> {
+        let Some(origin) = &new.origin else { return Ok(()) };
+        let kept = query_file_scalar!("queries/origin_kept.sql", &*origin.0).fetch_optional(&mut *self.connection).await;
+        match kept.map_err(|error| self.place.error(error))? {
+            Some(0) => Ok(()),
+            _ => Err(StoreError::Pruned { run: origin.to_string(), place: self.place.path.clone() }),
+        }
     }
 
     async fn existing(&mut self, accepted: &[Option<Accepted<'_>>]) -> Result<ExistingInstances, StoreError> {

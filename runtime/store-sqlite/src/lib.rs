@@ -10,6 +10,7 @@ mod details;
 mod faults;
 mod open;
 mod outputs;
+mod prune;
 mod recover;
 mod single;
 mod summaries;
@@ -26,9 +27,9 @@ use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
     CallSample, Claim, Claimed, Committed, Created, Deployed, Deployment, Draw, Drawn, FailedItem, Gates, HistoryRow, Lease,
-    LocalGates, NewRun, OutputCursor, OutputFilter, Process, Recorded, Recording, Renewal, Request, RequestId, RunCommit,
-    RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun,
-    StoredStep, Trigger, TriggerChange, UsageRow,
+    LocalGates, NewRun, OutputCursor, OutputFilter, Process, Prunable, Prune, Pruned, Recorded, Recording, Renewal, Request,
+    RequestId, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput,
+    StoredPlan, StoredRun, StoredStep, Trigger, TriggerChange, UsageRow,
 };
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, query_file, query_file_scalar};
@@ -77,6 +78,18 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
+    /// Bytes of the file that nothing takes up.
+    pub async fn free_bytes(&self) -> Result<u64, StoreError> {
+        let statement = "SELECT (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)";
+        let free: i64 = sqlx::query_scalar(statement).fetch_one(&self.readers).await.map_err(|error| self.place.error(error))?;
+        Ok(decode::unsigned(free))
+    }
+
+    /// Rewrites the file without what nothing takes up. Needs as much room again on the disk meanwhile, and others wait.
+    pub async fn vacuum(&self) -> Result<(), StoreError> {
+        self.writer.write(Work::Vacuum).await.map(|_| ())
+    }
+
     async fn trigger(&self, work: TriggerWork) -> Result<TriggerDone, StoreError> {
         match self.writer.write(Work::Trigger(work)).await? {
             Outcome::Trigger(done) => Ok(done),
@@ -103,6 +116,17 @@ impl Store for SqliteStore {
 
     async fn gates(&self, names: &[String]) -> Result<Gates, StoreError> {
         Ok(self.gates.read(names, self.clock().await?))
+    }
+
+    async fn prune(&self, what: &Prune, rows_max: u32) -> Result<Pruned, StoreError> {
+        match self.writer.write(Work::Prune { what: what.clone(), rows_max }).await? {
+            Outcome::Pruned(pruned) => Ok(pruned),
+            _ => Err(self.mismatched()),
+        }
+    }
+
+    async fn prunable(&self, what: &Prune) -> Result<Prunable, StoreError> {
+        prune::count(&self.readers, &self.place, what, what.cutoffs(self.clock().await?)).await
     }
 
     async fn clock(&self) -> Result<Time, StoreError> {

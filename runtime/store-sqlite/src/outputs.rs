@@ -121,7 +121,7 @@ fn stored_output(columns: OutputColumns) -> Result<StoredOutput, Detail> {
         simulated: columns.simulated,
         instance: Path::from_stored(columns.instance),
         step: Path::from_stored(columns.step),
-        value: decode::value(&columns.value)?,
+        value: decode::kept_value(&columns.value)?,
         tags: decode::json("an output's tags", &columns.tags)?,
         at: columns.at,
     })

@@ -16,6 +16,7 @@ pub(crate) async fn run(connection: &mut SqliteConnection, place: &Place, id: &R
         return Err(StoreError::NoSuchRun { run: id.to_string(), place: place.path.clone() });
     };
     let unreadable = |detail: Detail| place.unreadable(detail);
+    let pruned = || StoreError::Pruned { run: id.to_string(), place: place.path.clone() };
     let instances = instances(connection, place, row.execution_id).await?;
     let bindings = bindings(connection, place, row.execution_id).await?;
     let run = RunRow {
@@ -46,7 +47,7 @@ pub(crate) async fn run(connection: &mut SqliteConnection, place: &Place, id: &R
             input_tokens: unsigned(row.input_tokens),
             output_tokens: unsigned(row.output_tokens),
         },
-        input: decode::value(&row.input).map_err(unreadable)?,
+        input: decode::kept_value(&row.input).map_err(unreadable)?.ok_or_else(pruned)?,
         state: row.state,
     };
     Ok(StoredRun { stored: Stored { run, instances, bindings }, simulated: row.simulated, setup: row.setup })

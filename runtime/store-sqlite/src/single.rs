@@ -2,6 +2,7 @@
 
 use crate::budgets::BudgetWriter;
 use crate::faults::Place;
+use crate::prune::Pruner;
 use crate::triggers::TriggerWriter;
 use crate::writer::{Outcome, Work};
 use pmflow_engine::RunId;
@@ -33,12 +34,15 @@ impl Single<'_> {
             Work::AlertDelivered(alert) => self.budgets().delivered(*alert).await.map(|()| Outcome::Done),
             Work::Bury(lease) => self.bury(lease).await.map(|()| Outcome::Done),
             Work::Survived(lease) => self.survived(lease).await.map(|()| Outcome::Done),
+            Work::Prune { what, rows_max } => {
+                Pruner::piece(&mut *self.connection, self.place, what, *rows_max).await.map(Outcome::Pruned)
+            }
             Work::Trigger(work) => {
                 let mut writer = TriggerWriter { connection: &mut *self.connection, place: self.place };
                 writer.apply(work).await.map(Outcome::Trigger)
             }
             // Transitions go together with their neighbours, see `Applier`.
-            Work::Create(_) | Work::Commit(_) | Work::Close => Ok(Outcome::Done),
+            Work::Create(_) | Work::Commit(_) | Work::Vacuum | Work::Close => Ok(Outcome::Done),
         }
     }
 

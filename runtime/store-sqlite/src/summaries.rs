@@ -44,6 +44,7 @@ struct SummaryColumns {
     lease_until: Option<i64>,
     now: i64,
     cancel_requested: bool,
+    kept: i64,
 }
 
 pub(crate) async fn list(
@@ -115,5 +116,6 @@ fn summary(columns: SummaryColumns) -> Result<RunSummary, Detail> {
         setup: columns.setup,
         holder: lease.holder(),
         cancel_requested: columns.cancel_requested,
+        kept: decode::kept(columns.kept),
     })
 }

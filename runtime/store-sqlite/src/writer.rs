@@ -11,7 +11,7 @@ use pmflow_plan::Money;
 use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::{
     Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Claimed, Committed, Created, Draw, Drawn, Lease, NewRun, Process,
-    Renewal, RunCommit, StoreError, StoredPlan,
+    Prune, Pruned, Renewal, RunCommit, StoreError, StoredPlan,
 };
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
@@ -57,6 +57,12 @@ pub(crate) enum Work {
     Bury(Lease),
     Survived(Lease),
     Trigger(TriggerWork),
+    Prune {
+        what: Prune,
+        rows_max: u32,
+    },
+    /// Rewrites the file; alone, for no transaction may be open.
+    Vacuum,
     /// The last work: what was queued before it is done, what comes behind it is refused.
     Close,
 }
@@ -72,6 +78,7 @@ pub(crate) enum Outcome {
     Drawn(Drawn),
     Raised(Option<BudgetAccount>),
     Trigger(TriggerDone),
+    Pruned(Pruned),
     Done,
 }
 
@@ -135,8 +142,13 @@ impl Writer {
             {
                 group.push(job);
             }
+            // It cannot be within a transaction: the group goes without it, and it comes behind.
+            let (vacuums, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|job| matches!(job.work, Work::Vacuum));
             let closes = group.iter().any(|job| matches!(job.work, Work::Close));
             self.settle(group).await;
+            for job in vacuums {
+                let _ = job.reply.send(self.vacuum().await.map(|()| Outcome::Done));
+            }
             if closes {
                 waiting.close();
             }
@@ -169,6 +181,18 @@ impl Writer {
                 }
             }
         }
+    }
+
+    async fn vacuum(&mut self) -> Result<(), StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect_writer(&self.options).await?,
+        };
+        for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            sqlx::query(statement).execute(&mut connection).await.map_err(|error| self.place.error(error))?;
+        }
+        self.connection = Some(connection);
+        Ok(())
     }
 
     /// All of it or, on an error, nothing.
@@ -237,6 +261,7 @@ fn is_of_one_job(error: &StoreError) -> bool {
             | StoreError::OutOfRange { .. }
             | StoreError::RecordedBefore { .. }
             | StoreError::NoSuchPlan { .. }
+            | StoreError::Pruned { .. }
             | StoreError::NoSuchRun { .. }
             | StoreError::Unreadable { .. }
     )

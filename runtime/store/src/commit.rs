@@ -29,6 +29,8 @@ pub struct NewRun {
     pub started_by: String,
     /// The host's own, JSON: what it needs to go on with the run, such as the folder that files are named relative to.
     pub setup: String,
+    /// The run that it takes over from, which is kept whole as long as this one is.
+    pub origin: Option<RunId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,6 +53,13 @@ pub enum StoreError {
     #[error("there is no run `{run}`{}. `pmflow runs` lists them.", in_place(place))]
     NoSuchRun { run: String, place: String },
 
+    #[error(
+        "what run `{run}`{} was given and recorded was pruned, so it can neither go on nor be taken over from. Start a new run. \
+         `[retention]` in pmflow.toml says how long runs are kept.",
+        in_place(place)
+    )]
+    Pruned { run: String, place: String },
+
     #[error("there is no plan `{plan}`{}: the run that needs it cannot go on here.", in_place(place))]
     NoSuchPlan { plan: String, place: String },
 
@@ -118,6 +125,7 @@ impl StoreError {
             | StoreError::Folder { .. }
             | StoreError::NoSuchRun { .. }
             | StoreError::NoSuchPlan { .. }
+            | StoreError::Pruned { .. }
             | StoreError::OutOfRange { .. }
             | StoreError::Refused { .. }
             | StoreError::NotMigrated { .. }

@@ -10,6 +10,7 @@ mod error;
 mod gate;
 mod lease;
 mod memory;
+mod prune;
 mod reading;
 mod request;
 pub mod tables;
@@ -24,6 +25,7 @@ pub use error::{Remedy, StoreError};
 pub use gate::{Gates, LocalGates, Stepped};
 pub use lease::{Claim, Claimed, Holder, LEASE, Lease, Process, RENEW_EVERY, Renewal};
 pub use memory::MemoryStore;
+pub use prune::{Cutoffs, Kept, LEDGER_KEPT, Prunable, Prune, Pruned};
 pub use reading::{
     Approval, CachedAnswer, CallSample, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary,
     StepCursor, StoredOutput, StoredRun, StoredStep, UsageRow,
@@ -235,6 +237,14 @@ pub trait Store: Send + Sync + 'static {
     /// Steps the gate of this name for all processes that share the store. What a gate knows may be lost when a server
     /// fails: then it is learnt again.
     fn step_gate(&self, name: &str, step: Step) -> impl Future<Output = Result<Stepped, StoreError>> + Send;
+
+    /// Removes what is older than it says, one piece of about so many rows in one transaction; called again until
+    /// [`Pruned::is_done`]. Runs that have not ended, that somebody holds, or that a run which is kept whole took over from are
+    /// left alone. Between two pieces, and after the last, everything else reads as before.
+    fn prune(&self, what: &Prune, rows_max: u32) -> impl Future<Output = Result<Pruned, StoreError>> + Send;
+
+    /// About what [`Store::prune`] would remove. Changes nothing.
+    fn prunable(&self, what: &Prune) -> impl Future<Output = Result<Prunable, StoreError>> + Send;
 
     /// Gates as they stand. Cheap enough to be asked several times a second.
     fn gates(&self, names: &[String]) -> impl Future<Output = Result<Gates, StoreError>> + Send;

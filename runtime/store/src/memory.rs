@@ -4,6 +4,7 @@ mod apply;
 mod budgets;
 mod deliveries;
 mod listing;
+mod prune;
 mod triggers;
 
 use crate::lease::{Claim, Claimed, Holder, LEASE, Lease, Process, Renewal};
@@ -11,9 +12,9 @@ use crate::request::{Answer, Ask, Request, RequestId};
 use crate::trigger::{Deployed, Deployment, Recorded, Recording, Trigger, TriggerChange};
 use crate::{
     AlertDelivery, Approval, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer, CallSample, Committed,
-    Created, Draw, Drawn, FailedItem, Gates, HistoryRow, LocalGates, NewRun, OutputCursor, OutputFilter, RunCommit, RunCursor,
-    RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput, StoredPlan, StoredRun, StoredStep,
-    UsageRow,
+    Created, Draw, Drawn, FailedItem, Gates, HistoryRow, Kept, LocalGates, NewRun, OutputCursor, OutputFilter, Prunable, Prune,
+    Pruned, RunCommit, RunCursor, RunFilter, RunSummary, SpendingRow, StepCursor, Stepped, Store, StoreError, StoredOutput,
+    StoredPlan, StoredRun, StoredStep, UsageRow,
 };
 use pmflow_engine::{
     ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, OutputRow, Path, RunId, RunRow, RunStatus, StepRow,
@@ -36,10 +37,13 @@ pub struct MemoryStore {
 struct Tables {
     now: Time,
     plans: BTreeMap<String, StoredPlan>,
+    /// Of each flow the plan that was stored last.
+    present: BTreeMap<String, PlanId>,
     /// By the order in which they were created, from 1.
     runs: BTreeMap<i64, StoredExecution>,
     numbers: BTreeMap<RunId, i64>,
-    cache: BTreeMap<String, CachedAnswer>,
+    /// By key, with the flow that asked.
+    cache: BTreeMap<String, (String, CachedAnswer)>,
     requests: Vec<WaitingRequest>,
     lines: u64,
     budgets: budgets::Budgets,
@@ -54,6 +58,8 @@ struct StoredExecution {
     simulated: bool,
     started_by: String,
     setup: String,
+    origin: Option<RunId>,
+    kept: Kept,
     epoch: u64,
     held_by: Option<(Process, Time, Time)>,
     /// Times in a row that it was lost, and the steps recorded at the last of them.
@@ -160,12 +166,22 @@ impl Store for MemoryStore {
         Ok(self.gates.read(names, self.tables().now))
     }
 
+    async fn prune(&self, what: &Prune, _rows_max: u32) -> Result<Pruned, StoreError> {
+        Ok(self.tables().prune(what))
+    }
+
+    async fn prunable(&self, what: &Prune) -> Result<Prunable, StoreError> {
+        Ok(self.tables().prunable(what))
+    }
+
     async fn clock(&self) -> Result<Time, StoreError> {
         Ok(self.tables().now)
     }
 
     async fn put_plan(&self, plan: StoredPlan) -> Result<(), StoreError> {
-        self.tables().plans.insert(plan.id.0.clone(), plan);
+        let mut tables = self.tables();
+        tables.present.insert(plan.flow.clone(), plan.id.clone());
+        tables.plans.insert(plan.id.0.clone(), plan);
         Ok(())
     }
 
@@ -272,6 +288,9 @@ impl Store for MemoryStore {
     async fn recover(&self, run: &RunId) -> Result<StoredRun, StoreError> {
         let tables = self.tables();
         let (_, execution) = tables.execution(run)?;
+        if execution.kept != Kept::Whole {
+            return Err(StoreError::Pruned { run: run.to_string(), place: String::new() });
+        }
         let live = execution.instances.values().filter(|instance| instance.end.is_none());
         let binding = |((instance, name), value): (&(Path, String), &Value)| BindingRow {
             instance: instance.clone(),
@@ -322,7 +341,8 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let age_us_max = i64::try_from(age_ms_max.saturating_mul(1000)).unwrap_or(i64::MAX);
         let oldest = tables.now.saturating_sub(age_us_max);
-        Ok(tables.cache.get(key).filter(|answer| answer.at >= oldest).cloned())
+        let answer = tables.cache.get(key).map(|(_, answer)| answer);
+        Ok(answer.filter(|answer| answer.at >= oldest).cloned())
     }
 
     async fn gather(&self, run: &RunId, gather: &Gather) -> Result<Vec<Value>, StoreError> {

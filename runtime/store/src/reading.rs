@@ -1,6 +1,7 @@
 //! What is read: by a recovery, and by people through `runs`, `show` and `outputs`.
 
 use crate::lease::Holder;
+use crate::prune::Kept;
 use pmflow_engine::{CallId, Counters, InstanceStatus, Path, RunId, RunStatus, StepStatus, Stored, Time};
 use pmflow_ledger::{Account, Entry};
 use pmflow_plan::{Failure, Money, PlanId, Usage, Value};
@@ -46,6 +47,8 @@ pub struct RunSummary {
     pub holder: Option<Holder>,
     /// Somebody asked for a cancel, and it was not taken up yet.
     pub cancel_requested: bool,
+    /// What retention has left of it.
+    pub kept: Kept,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +113,8 @@ pub struct StoredOutput {
     pub simulated: bool,
     pub instance: Path,
     pub step: Path,
-    pub value: Value,
+    /// None: retention took it.
+    pub value: Option<Value>,
     pub tags: Vec<String>,
     pub at: Time,
 }

@@ -8,6 +8,7 @@ pub mod budgets;
 pub mod gates;
 pub mod instances;
 pub mod leases;
+pub mod pruning;
 pub mod reading;
 pub mod requests;
 pub mod runs;
@@ -100,6 +101,15 @@ macro_rules! conformance_tests {
             triggers::an_alert_reaches_each_destination,
             gates::turns_are_given_once_however_many_ask,
             gates::what_one_process_hears_all_know,
+            pruning::payloads_of_ended_runs_go_and_the_rest_stays,
+            pruning::only_what_ended_and_nobody_holds_is_pruned,
+            pruning::what_is_taken_over_from_stays_whole,
+            pruning::money_stays_longer_than_the_run_that_spent_it,
+            pruning::a_budget_is_right_after_its_runs_are_pruned,
+            pruning::plans_go_once_nothing_needs_them,
+            pruning::only_the_flow_that_is_named_is_pruned,
+            pruning::pruning_at_any_moment_changes_nothing_for_live_runs,
+            pruning::the_ledger_is_kept_thirteen_months_whatever_is_asked,
         }
     };
     (@each $harness:expr; $($module:ident :: $case:ident),* $(,)?) => {

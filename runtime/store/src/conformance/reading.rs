@@ -138,7 +138,7 @@ pub async fn outputs_are_listed_in_order_over_runs<H: Harness>(harness: &H) {
     let all = store.outputs(&OutputFilter::default(), None, 2).await.expect("outputs can be listed");
     let second = all.get(1).expect("two were asked for");
     assert_eq!(second.tags, ["ham", "odd \u{0} \"tag\""]);
-    assert_eq!(second.value, Value::record([("order", Value::text("0002"))]));
+    assert_eq!(second.value, Some(Value::record([("order", Value::text("0002"))])));
 }
 
 pub async fn outputs_are_filtered<H: Harness>(harness: &H) {

@@ -61,6 +61,7 @@ pub fn new_run(run: &str) -> NewRun {
         simulated: false,
         started_by: "ada".to_owned(),
         setup: "{\"folder\":\"/flows\"}".to_owned(),
+        origin: None,
     }
 }
 

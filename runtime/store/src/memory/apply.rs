@@ -2,7 +2,7 @@
 
 use super::{StoredApproval, StoredExecution, StoredInstance, Tables};
 use crate::lease::Lease;
-use crate::{CachedAnswer, Committed, Conflict, Created, NewRun, RunCommit, StoreError, UsageRow};
+use crate::{CachedAnswer, Committed, Conflict, Created, Kept, NewRun, RunCommit, StoreError, UsageRow};
 use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, Path, RunRow, RunStatus, Write};
 use pmflow_plan::Money;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,13 @@ impl Tables {
         if !self.plans.contains_key(&row.plan.0) {
             return Err(StoreError::NoSuchPlan { plan: row.plan.0, place: String::new() });
         }
+        if let Some(origin) = &new.origin
+            && !self.execution(origin).is_ok_and(|(_, execution)| execution.kept == Kept::Whole)
+        {
+            return Err(StoreError::Pruned { run: origin.to_string(), place: String::new() });
+        }
         check_writes(&new.writes)?;
-        let number = i64::try_from(self.runs.len()).unwrap_or(i64::MAX) + 1;
+        let number = self.runs.last_key_value().map_or(0, |(last, _)| *last) + 1;
         let lease = Lease { run: row.id.clone(), epoch: 1 };
         let execution = StoredExecution {
             root: Path::root(&row.flow),
@@ -25,6 +30,8 @@ impl Tables {
             simulated: new.simulated,
             started_by: new.started_by,
             setup: new.setup,
+            origin: new.origin,
+            kept: Kept::Whole,
             epoch: 1,
             held_by: Some((new.process, self.now, self.lease_end())),
             lost: (0, 0),
@@ -111,8 +118,8 @@ impl Tables {
         let mut left_out = BTreeSet::new();
         for write in writes {
             match write {
-                Write::CachePut { key, value, at, .. } => {
-                    self.cache.insert(key, CachedAnswer { value, at });
+                Write::CachePut { key, value, at, flow, .. } => {
+                    self.cache.insert(key, (flow, CachedAnswer { value, at }));
                 }
                 Write::Ledger(row) => {
                     self.lines += 1;

@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Budgets {
     pub standing: BTreeMap<BudgetKey, BudgetLimit>,
-    accounts: Vec<BudgetAccount>,
+    pub accounts: Vec<BudgetAccount>,
     /// By run and account.
-    shares: BTreeMap<(i64, i64), BudgetShare>,
-    lines: Vec<BudgetLine>,
+    pub shares: BTreeMap<(i64, i64), BudgetShare>,
+    pub lines: Vec<BudgetLine>,
     pub alerts: Vec<BudgetAlert>,
 }
 
@@ -106,7 +106,7 @@ impl Tables {
             let Some(account) = self.budgets.accounts.iter().find(|account| account.id == due.account) else { continue };
             let (key, start) = (account.key.clone(), account.start.clone());
             let alert = BudgetAlert {
-                id: i64::try_from(self.budgets.alerts.len()).unwrap_or(i64::MAX) + 1,
+                id: self.budgets.alerts.last().map_or(0, |alert| alert.id) + 1,
                 key,
                 start,
                 limit_version: due.limit_version,
@@ -140,7 +140,7 @@ impl Tables {
             Mover::Person(by) => Some(by.to_owned()),
             Mover::Run(_) => None,
         };
-        let line = self.budgets.lines.len() as u64 + 1;
+        let line = self.budgets.lines.last().map_or(0, |line| line.line) + 1;
         self.budgets.lines.push(BudgetLine { line, key, start, entry, run, by, at: self.now });
     }
 
@@ -220,7 +220,7 @@ impl Budgets {
 
     fn open_at(&mut self, limit: &BudgetLimit, start: String) {
         if !self.accounts.iter().any(|account| account.key == limit.key && account.start == start) {
-            let id = i64::try_from(self.accounts.len()).unwrap_or(i64::MAX) + 1;
+            let id = self.accounts.last().map_or(0, |account| account.id) + 1;
             self.accounts.push(BudgetAccount { id, ..BudgetAccount::new(limit, start) });
         }
     }

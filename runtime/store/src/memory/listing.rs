@@ -2,7 +2,7 @@
 
 use super::{StoredExecution, Tables};
 use crate::{
-    Approval, CallSample, FailedItem, HistoryRow, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor,
+    Approval, CallSample, FailedItem, HistoryRow, Kept, OutputCursor, OutputFilter, RunCursor, RunFilter, RunSummary, StepCursor,
     StoreError, StoredOutput, StoredStep,
 };
 use pmflow_engine::{Gather, InstanceStatus, OutputRow, Path, RunId, StepRow, StepStatus};
@@ -53,6 +53,7 @@ impl Tables {
             simulated: execution.simulated,
             setup: execution.setup.clone(),
             holder: execution.holder(self.now),
+            kept: execution.kept,
         }
     }
 
@@ -233,7 +234,7 @@ fn stored_output(cursor: OutputCursor, execution: &StoredExecution, output: &Out
         simulated: execution.simulated,
         instance: output.instance.clone(),
         step: output.step.clone(),
-        value: output.value.clone(),
+        value: (execution.kept == Kept::Whole).then(|| output.value.clone()),
         tags: output.tags.clone(),
         at: output.at,
     }

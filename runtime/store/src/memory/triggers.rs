@@ -9,9 +9,9 @@ const DAY: Time = 86_400_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
-    deployed: BTreeMap<String, Deployed>,
+    pub deployed: BTreeMap<String, Deployed>,
     /// In the order in which they were recorded.
-    rows: Vec<Trigger>,
+    pub rows: Vec<Trigger>,
 }
 
 impl Tables {

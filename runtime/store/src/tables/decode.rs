@@ -1,6 +1,6 @@
 //! Columns read back as the values they were.
 
-use crate::{Holder, Process};
+use crate::{Holder, Kept, Process};
 use pmflow_engine::{InstanceStatus, RunStatus, StepStatus};
 use pmflow_ledger::EntryKind;
 use pmflow_plan::{Failure, Money, Usage, Value};
@@ -27,6 +27,19 @@ pub fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Detail> {
 
 pub fn value(text: &str) -> Result<Value, Detail> {
     Value::from_exact(text).map_err(|error| format!("a value is no longer what was stored: {error}"))
+}
+
+/// A value that must be there; retention leaves an empty text where one was.
+pub fn kept_value(text: &str) -> Result<Option<Value>, Detail> {
+    if text.is_empty() { Ok(None) } else { value(text).map(Some) }
+}
+
+pub fn kept(stage: i64) -> Kept {
+    match stage {
+        0 => Kept::Whole,
+        1 | 2 => Kept::Metadata,
+        _ => Kept::Sums,
+    }
 }
 
 pub fn optional_value(text: Option<String>) -> Result<Option<Value>, Detail> {

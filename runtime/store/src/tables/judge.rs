@@ -79,6 +79,7 @@ pub fn beginning<'w>(new: &'w NewRun, row: &'w RunRow, execution: i64) -> Head<'
             simulated: new.simulated,
             started_by: &new.started_by,
             setup: &new.setup,
+            origin: new.origin.as_ref().map(|origin| &*origin.0),
         }),
         first: Some(row),
         last: Some(row),

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod fold;
 mod history;
 pub mod judge;
+pub mod prune;
 pub mod rows;
 pub mod triggers;
 

@@ -42,6 +42,7 @@ pub struct RunInsertion<'w> {
     pub simulated: bool,
     pub started_by: &'w str,
     pub setup: &'w str,
+    pub origin: Option<&'w str>,
     pub input: String,
     pub created_at: i64,
     pub lease_process: &'w str,
@@ -84,6 +85,7 @@ pub struct Beginning<'w> {
     pub simulated: bool,
     pub started_by: &'w str,
     pub setup: &'w str,
+    pub origin: Option<&'w str>,
 }
 
 impl<'w> RunInsertion<'w> {
@@ -102,6 +104,7 @@ impl<'w> RunInsertion<'w> {
             simulated: beginning.simulated,
             started_by: beginning.started_by,
             setup: beginning.setup,
+            origin: beginning.origin,
             input: value_text(&row.input),
             created_at: row.created_at,
             lease_process: &beginning.process.id,

@@ -1,0 +1,1 @@
+DELETE FROM usage_budgets WHERE budget_id = $1

@@ -1,0 +1,7 @@
+DELETE FROM approvals
+WHERE (execution_id, step) IN (
+  SELECT one.execution_id, one.step FROM workflow_executions AS run
+  JOIN approvals AS one ON one.execution_id = run.execution_id
+  WHERE run.kept = 3 AND run.ended_at IS NOT NULL
+  LIMIT $1
+)

@@ -1,0 +1,7 @@
+DELETE FROM outputs
+WHERE (execution_id, owner, position) IN (
+  SELECT one.execution_id, one.owner, one.position FROM workflow_executions AS run
+  JOIN outputs AS one ON one.execution_id = run.execution_id
+  WHERE run.kept = 3 AND run.ended_at IS NOT NULL
+  LIMIT $1
+)

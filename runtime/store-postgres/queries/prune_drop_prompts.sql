@@ -1,0 +1,1 @@
+DELETE FROM plan_prompts WHERE plan_id = $1

@@ -1,0 +1,1 @@
+DELETE FROM budget_shares WHERE budget_id = $1

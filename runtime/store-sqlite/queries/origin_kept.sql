@@ -1,0 +1,1 @@
+SELECT kept AS "kept!" FROM workflow_executions WHERE run_id = ?

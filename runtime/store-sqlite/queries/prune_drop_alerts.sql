@@ -1,0 +1,1 @@
+DELETE FROM usage_alerts WHERE budget_id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM step_history WHERE plan_id = ?1

@@ -1,0 +1,7 @@
+DELETE FROM instances
+WHERE (execution_id, path) IN (
+  SELECT one.execution_id, one.path FROM workflow_executions AS run INDEXED BY workflow_executions_kept
+  CROSS JOIN instances AS one ON one.execution_id = run.execution_id
+  WHERE run.kept = 3 AND run.ended_at IS NOT NULL
+  LIMIT ?1
+)

@@ -1,0 +1,1 @@
+DELETE FROM plans WHERE plan_id = ?1
