@@ -7,7 +7,7 @@ use crate::store::{block_on, failed, find, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_host::{Fault, Host, TakeOver};
 use pmflow_plan::{Money, Plan, SourceMap};
-use pmflow_store::{RunSummary, Store as _};
+use pmflow_store::{Kept, RunSummary, Store as _, StoreError};
 
 /// Run again what failed in a run that has ended, and nothing else
 #[derive(Debug, clap::Args)]
@@ -79,6 +79,9 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
 
 /// Whether the new run could mean anything, before it has an id.
 fn check(arguments: &Arguments, run: &RunSummary, plan: &Plan, map: &SourceMap) -> Result<()> {
+    if run.kept != Kept::Whole {
+        return Err(failed(StoreError::Pruned { run: run.id.to_string(), place: String::new() }));
+    }
     if plan.flow != run.flow {
         return Err(Failed::new(format!("run {} is of the flow `{}`, not of `{}`", run.id, run.flow, plan.flow))
             .help("name the flow after the file: --with FILE:FLOW"));
