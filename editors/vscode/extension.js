@@ -6,8 +6,12 @@ const fs = require('node:fs');
 const path = require('node:path');
 const vscode = require('vscode');
 const { LanguageClient } = require('vscode-languageclient/node');
+const { resultOf, lineOf } = require('./test-results.js');
 
 let client;
+/** The texts of the server that are shown, by the address of their document, and the event that one is new. */
+const texts = new Map();
+const textChanged = new vscode.EventEmitter();
 
 /** The binary: the one that the settings name, one built in this workspace, else the one on the PATH. */
 function findServer() {
@@ -52,11 +56,15 @@ function ask(command, ...args) {
   return client.sendRequest('workspace/executeCommand', { command, arguments: args });
 }
 
-/** A text of the server as a document that nobody saves. */
+/** A text of the server as a document that nobody can edit or is asked to save; shown again, it takes the place of the former. */
 async function show(command, uri, name) {
   try {
     const answer = await ask(command, uri, name);
-    const document = await vscode.workspace.openTextDocument({ language: answer.language, content: answer.text });
+    const address = vscode.Uri.from({ scheme: 'pmflow', path: `/${command.split('.')[1]}/${answer.title}.md`, query: uri });
+    texts.set(address.toString(), answer.text);
+    textChanged.fire(address);
+    const document = await vscode.workspace.openTextDocument(address);
+    await vscode.languages.setTextDocumentLanguage(document, answer.language);
     await vscode.window.showTextDocument(document, { preview: true, viewColumn: vscode.ViewColumn.Beside, preserveFocus: true });
   } catch (error) {
     vscode.window.showWarningMessage(error.message);
@@ -126,7 +134,7 @@ function testExplorer(context) {
       const tests = item.children.size > 0 ? [...item.children].map(([, test]) => test) : [item];
       for (const test of tests) {
         if (cancel.isCancellationRequested) break;
-        await runOne(session, test);
+        await runOne(session, test, cancel);
       }
     }
     session.end();
@@ -140,16 +148,37 @@ function testExplorer(context) {
   vscode.workspace.findFiles('**/*.pmflow', '**/{target,node_modules}/**').then((files) => files.forEach(discover));
 }
 
-function runOne(session, test) {
+function runOne(session, test, cancel) {
   session.started(test);
   const begun = Date.now();
+  const command = findServer();
+  if (!command) return session.errored(test, new vscode.TestMessage('pmflow is not on the PATH. Install it, or say where it is in the setting pmflow.path.'));
   return new Promise((done) => {
-    execFile(findServer(), ['test', test.uri.fsPath, '--filter', test.label, '--color', 'never'], (error, stdout, stderr) => {
-      session.appendOutput((stdout + stderr).replaceAll('\n', '\r\n'), undefined, test);
-      if (error) session.failed(test, new vscode.TestMessage(stdout + stderr), Date.now() - begun);
-      else session.passed(test, Date.now() - begun);
+    const args = ['test', test.uri.fsPath, '--filter', test.label, '--format', 'json', '--color', 'never'];
+    const child = execFile(command, args, async (error, stdout, stderr) => {
+      const result = resultOf(test.label, stdout);
+      const report = result ? [`${result.passed ? 'pass' : 'FAIL'} ${test.label}`, ...result.failures].join('\n  ') : stdout + stderr || (error ? error.message : 'this test is not in the file as it was saved');
+      session.appendOutput(`${report}\n`.replaceAll('\n', '\r\n'), undefined, test);
+      if (cancel.isCancellationRequested) session.skipped(test);
+      else if (!result) session.errored(test, new vscode.TestMessage(report), Date.now() - begun);
+      else if (result.passed) session.passed(test, Date.now() - begun);
+      else session.failed(test, await messages(test, result.failures), Date.now() - begun);
+      stopping.dispose();
       done();
     });
+    const stopping = cancel.onCancellationRequested(() => child.kill());
+  });
+}
+
+/** Each failure at the expectation that did not hold. */
+async function messages(test, failures) {
+  const document = await vscode.workspace.openTextDocument(test.uri);
+  const lines = document.getText().split(/\r?\n/);
+  return failures.map((failure) => {
+    const message = new vscode.TestMessage(failure);
+    const line = lineOf(failure, lines, test.range.start.line, test.range.end.line);
+    message.location = new vscode.Location(test.uri, document.lineAt(line).range);
+    return message;
   });
 }
 
@@ -164,6 +193,10 @@ async function activate(context) {
     if (document) terminal(['test', document.fsPath, ...(title ? ['--filter', title] : [])]);
   });
   command('pmflow.restart', async () => { await deactivate(); await start(); });
+  context.subscriptions.push(textChanged, vscode.workspace.registerTextDocumentContentProvider('pmflow', {
+    onDidChange: textChanged.event,
+    provideTextDocumentContent: (address) => texts.get(address.toString()),
+  }));
   await start();
   statusBar(context);
   testExplorer(context);
