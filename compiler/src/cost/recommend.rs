@@ -28,6 +28,8 @@ const RECOMMENDATIONS_MAX: usize = 5;
 const PROMPTS_MAX: usize = 3;
 /// Every trial prices the plan again; a huge flow gets no recommendations for its source limits.
 const SOURCES_MAX: usize = 3;
+/// Fewer calls of a run are not worth a day of waiting.
+const BATCH_CALLS_MIN: u64 = 10;
 /// The shortest constant prefix that providers cache, where a model's own is not known.
 const CACHE_PREFIX_TOKENS_MIN: u64 = 1024;
 
@@ -151,9 +153,11 @@ fn smaller_cap(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt
     Recommendation::between(&path(row), what, "No answer of its type is longer, so nothing is cut off.", before, &after)
 }
 
+/// The setting that hands requests to the provider together.
 fn batch(plan: &Plan, before: &Estimate, row: &PromptCost, prompt: &Prompt) -> Option<Recommendation> {
     let model = plan.models.get(prompt.chain.first()?)?;
-    if prompt.batch || model.price.batch.is_none() {
+    let is_few = row.calls.expected_milli.is_none_or(|calls| calls < BATCH_CALLS_MIN * 1000);
+    if prompt.batch || is_few || model.price.batch.is_none() {
         return None;
     }
     let after = with_prompt(plan, before, &row.prompt, |prompt| prompt.batch = true)?;
