@@ -88,7 +88,8 @@ async fn one(store: &PostgresStore, run: &RunSummary, sums: &mut Sums) -> Result
     require(stored.stored.instances.is_empty(), || "an instance is still alive".to_owned())?;
 
     let filter = OutputFilter { run: Some(run.id.clone()), ..OutputFilter::default() };
-    let outputs: Vec<Value> = store.outputs(&filter, None, 10).await.map_err(failed)?.into_iter().filter_map(|row| row.value).collect();
+    let outputs: Vec<Value> =
+        store.outputs(&filter, None, 10).await.map_err(failed)?.into_iter().filter_map(|row| row.value).collect();
     require(outputs == [Value::text(flow::output(number))], || format!("its outputs are {outputs:?}"))?;
 
     let steps = store.steps(&run.id, false, None, 1000).await.map_err(failed)?;
