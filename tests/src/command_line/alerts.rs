@@ -1,12 +1,13 @@
 //! Alerts on their way: to HTTP servers and a mail server of this machine.
 
+use crate::listener::{Received, listen};
 use crate::process::{Folder, data};
 use crate::workers::{Daemon, fine};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -14,38 +15,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 type Request = (String, String, Value);
 
 /// Answers every request, the first one at `/hook` with an error; tells of each.
-fn http() -> (String, Receiver<Request>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of this machine is free");
-    let address = format!("http://{}", listener.local_addr().expect("it has an address"));
-    let (tell, told) = channel();
-    std::thread::spawn(move || {
-        let mut fails = true;
-        for stream in listener.incoming().flatten() {
-            let Some(request) = read(&stream) else { continue };
-            let status = if request.0 == "/hook" && std::mem::take(&mut fails) { "503 No" } else { "204 Yes" };
-            let _ =
-                (&stream).write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
-            if tell.send(request).is_err() {
-                return;
-            }
-        }
-    });
-    (address, told)
+fn http() -> (String, Receiver<Received>) {
+    let mut fails = true;
+    listen(move |request| if request.path == "/hook" && std::mem::take(&mut fails) { "503 No" } else { "204 Yes" })
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let head = head.to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.trim().parse().ok()?;
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((head.split(' ').nth(1)?.to_owned(), head.clone(), serde_json::from_slice(&body).ok()?))
+fn read(request: Received) -> Request {
+    let body = serde_json::from_slice(&request.body).expect("an alert is JSON");
+    (request.path, request.head, body)
 }
 
 /// A mail server that speaks TLS from the first byte and tells of each mail.
@@ -154,7 +131,7 @@ levels = ["warn"]
     let worker = Daemon::start(command);
     let mail = mails.recv().expect("a mail comes");
     // One to each, and the refused one again.
-    let told: Vec<Request> = requests.iter().take(4).collect();
+    let told: Vec<Request> = requests.iter().take(4).map(read).collect();
     let of = |path: &str| told.iter().filter(|(at, ..)| at == path).collect::<Vec<_>>();
     let [(_, first, refused), (_, second, event)] = of("/hook")[..] else { panic!("{told:?}") };
     assert_eq!(refused, event);

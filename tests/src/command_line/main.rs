@@ -13,6 +13,7 @@ mod directory;
 mod examples;
 mod hooks;
 mod kills;
+mod listener;
 mod mistakes;
 mod moderation;
 mod prices;

@@ -1,13 +1,11 @@
 //! What a process tells of itself: traces and metrics to a collector, `/metrics`, JSON logs, and no secret in any of them.
 
+use crate::listener::{Received, listen};
 use crate::moderation::Provider;
 use crate::process::{Folder, said};
 use crate::workers::{Daemon, asked, fine, listening};
 use pmflow_providers::scripted::Reply;
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
 
 const SECRET: &str = "sk-canary-7f3a9c51e2b84d60";
 
@@ -27,38 +25,6 @@ flow sort() {
   }
 }
 "#;
-
-/// Tells of each request, path and body, as bytes that may be no text.
-fn collector() -> (String, Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of this machine is free");
-    let address = format!("http://{}", listener.local_addr().expect("it has an address"));
-    let (tell, told) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let Some(request) = read(&stream) else { continue };
-            let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            if tell.send(request).is_err() {
-                return;
-            }
-        }
-    });
-    (address, told)
-}
-
-fn read(stream: &TcpStream) -> Option<(String, String)> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let head = head.to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.trim().parse().ok()?;
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((head.split(' ').nth(1)?.to_owned(), String::from_utf8_lossy(&body).into_owned()))
-}
 
 /// One note is answered by a model that calls itself by the key, the other refused with the key in the reason.
 fn leaky() -> Provider {
@@ -84,12 +50,14 @@ fn project() -> Folder {
 
 #[test]
 fn a_collector_receives_spans_and_metrics_under_their_conventional_names() {
-    let (provider, folder, (address, told)) = (leaky(), project(), collector());
+    let (provider, folder, (address, told)) = (leaky(), project(), listen(|_| "200 OK"));
     let mut command = provider.command(&folder, &["run", "sort.pmflow", "--yes", "--log-format", "json"]);
     command.env("OPENAI_API_KEY", SECRET).env("OTEL_EXPORTER_OTLP_ENDPOINT", &address).env("PMFLOW_LOG", "debug");
     let run = said(command.output().expect("pmflow can be started"));
     assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
-    let told: Vec<(String, String)> = told.try_iter().collect();
+    // Bytes that may be no text.
+    let read = |request: Received| (request.path, String::from_utf8_lossy(&request.body).into_owned());
+    let told: Vec<(String, String)> = told.try_iter().map(read).collect();
     let of = |path: &str| -> String { told.iter().filter(|(of, _)| of == path).map(|(_, body)| body.as_str()).collect() };
     let (traces, metrics) = (of("/v1/traces"), of("/v1/metrics"));
     for name in [
