@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 const BATCH_MAX: usize = 512;
 /// How often a run asks for money that others hold.
 const DRAW_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// How long a process stays for that.
+/// How long a process stays after the end of a run, to tell providers what is not wanted any more.
 const FAREWELL_MAX: Duration = Duration::from_secs(10);
 /// Tries of a commit that a locked database refuses, one per store timeout.
 const COMMIT_TRIES: u32 = 3;
