@@ -78,7 +78,7 @@ impl<'a> Turn<'a> {
     fn drop_item(&mut self, path: &Path, each: &For, status: InstanceStatus, failure: Failure) {
         let Some(instance) = self.state.instances.get(path) else { return };
         let Some(parent) = instance.parent.clone() else { return };
-        let input = instance.bindings.get(&each.variable).cloned().filter(|_| status == InstanceStatus::Quarantined);
+        let input = instance.memory.bindings.get(&each.variable).cloned().filter(|_| status == InstanceStatus::Quarantined);
         self.end_below(path);
         let item = self.end_instance(path, status, Some(failure), None, input);
         if let (Some(at), Some(item)) = (self.locate(&parent.instance, &parent.step), item) {

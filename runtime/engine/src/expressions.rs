@@ -44,7 +44,7 @@ impl<'a> Turn<'a> {
             next = instance.surrounding().and_then(|path| self.state.instances.get(path));
         }
         around.iter().rev().fold(clock(self.state.clock()), |scope, instance| {
-            scope.with_all(instance.bindings.iter().map(|(name, value)| (name.as_str(), value.clone())))
+            scope.with_all(instance.memory.bindings.iter().map(|(name, value)| (name.as_str(), value.clone())))
         })
     }
 
@@ -89,14 +89,12 @@ impl<'a> Turn<'a> {
     /// Gives a name its value in an instance.
     pub fn bind(&mut self, path: &Path, name: &str, value: Value) {
         let Some(instance) = self.state.instances.get_mut(path) else { return };
-        if weighs_more_than(&value, INLINE_BYTES_MAX) {
-            instance.external.insert(name.to_owned());
+        let is_external = weighs_more_than(&value, INLINE_BYTES_MAX);
+        if is_external {
             let row = BindingRow { instance: path.clone(), name: name.to_owned(), value: value.clone() };
             self.writes.push(Write::Bind(row));
-        } else {
-            instance.external.remove(name);
         }
-        instance.bindings.insert(name.to_owned(), value);
+        instance.memory.bindings.insert(name, value, is_external);
         self.touch(path);
     }
 }

@@ -9,11 +9,12 @@ pub(crate) fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    hash.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// `pmflow-` and 40 hexadecimal digits: short enough for every service that takes one.
 pub(crate) fn idempotency(parts: &[&str]) -> String {
-    let digits: String = digest(parts).chars().take(40).collect();
-    format!("pmflow-{digits}")
+    let digits = digest(parts);
+    format!("pmflow-{}", digits.get(..40).unwrap_or(&digits))
 }

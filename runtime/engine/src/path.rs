@@ -1,6 +1,7 @@
 //! Names of runs, instances and steps.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Given by the host when a run is created.
@@ -16,7 +17,7 @@ pub struct Path(Arc<str>);
 impl Path {
     /// The path of a run's first instance.
     pub fn root(flow: &str) -> Path {
-        Path(escaped(flow).into())
+        Path(Arc::from(&*escaped(flow)))
     }
 
     /// A path read back from a store.
@@ -69,14 +70,17 @@ impl std::fmt::Display for RunId {
 }
 
 /// Keys are data: what has a meaning in a path, and what cannot be printed, is written as `%` and its code.
-pub(crate) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> Cow<'_, str> {
+    let is_special = |character: char| matches!(character, '/' | '[' | ']' | '#' | '%' | '!') || character.is_control();
+    if !name.contains(is_special) {
+        return Cow::Borrowed(name);
+    }
     let mut text = String::with_capacity(name.len());
     for character in name.chars() {
         match character {
-            '/' | '[' | ']' | '#' | '%' | '!' => text.push_str(&format!("%{:02X}", u32::from(character))),
-            other if other.is_control() => text.push_str(&format!("%{:02X}", u32::from(other))),
+            special if is_special(special) => text.push_str(&format!("%{:02X}", u32::from(special))),
             other => text.push(other),
         }
     }
-    text
+    Cow::Owned(text)
 }

@@ -124,9 +124,9 @@ fn read(plan: &Plan, stored: Stored) -> Result<State, RecoverError> {
     for binding in stored.bindings {
         if let Some(instance) = instances.get_mut(&binding.instance) {
             // A row that a smaller value has replaced since is stale.
-            if !instance.bindings.contains_key(&binding.name) {
-                instance.external.insert(binding.name.clone());
-                instance.bindings.insert(binding.name, binding.value);
+            let bindings = &mut instance.memory.bindings;
+            if bindings.get(&binding.name).is_none() {
+                bindings.insert(&binding.name, binding.value, true);
             }
         }
     }
@@ -165,7 +165,7 @@ fn decoded<T: serde::de::DeserializeOwned>(place: &str, json: &str) -> Result<T,
 }
 
 fn instance(row: InstanceRow) -> Result<Instance, RecoverError> {
-    let mut memory: Memory = decoded(row.path.as_str(), &row.state)?;
+    let memory: Memory = decoded(row.path.as_str(), &row.state)?;
     if memory.format != STATE_FORMAT {
         return Err(RecoverError::Format { place: row.path.to_string(), found: memory.format });
     }
@@ -179,7 +179,6 @@ fn instance(row: InstanceRow) -> Result<Instance, RecoverError> {
         }
         _ => return Err(RecoverError::Contradiction(format!("`{}` has half a parent", row.path))),
     };
-    let bindings = std::mem::take(&mut memory.inline);
     Ok(Instance {
         path: row.path,
         parent,
@@ -187,8 +186,6 @@ fn instance(row: InstanceRow) -> Result<Instance, RecoverError> {
         status: row.status,
         started_at: row.started_at,
         memory,
-        bindings,
-        external: BTreeSet::new(),
         asleep: false,
         stirred: false,
     })

@@ -1,7 +1,7 @@
 //! A run as a value.
 
 use crate::expressions::clock;
-use crate::state::{BlockRef, Ending, Instance, Memory, Origin, STATE_FORMAT, State};
+use crate::state::{Bindings, BlockRef, Ending, Instance, Memory, Origin, STATE_FORMAT, State};
 use crate::turn::Turn;
 use crate::write::{Counters, InstanceStatus, RunStatus};
 use crate::{Command, Event, Path, ProviderBatch, RunId, Time, Transition, Write, failures};
@@ -277,7 +277,7 @@ impl Turn<'_> {
             owner: root.clone(),
             depth: 0,
             steps: BTreeMap::new(),
-            inline: BTreeMap::new(),
+            bindings: Bindings::default(),
             failing: None,
             deadline,
         };
@@ -288,8 +288,6 @@ impl Turn<'_> {
             status: InstanceStatus::Running,
             started_at: self.now,
             memory,
-            bindings: BTreeMap::new(),
-            external: BTreeSet::new(),
             asleep: false,
             stirred: false,
         };

@@ -130,9 +130,6 @@ pub(crate) struct Instance {
     pub status: InstanceStatus,
     pub started_at: Time,
     pub memory: Memory,
-    pub bindings: BTreeMap<String, Value>,
-    /// Bindings that have rows of their own.
-    pub external: BTreeSet<String>,
     /// Only a clock or a person can go on with it, so it takes no place in its loop. Rebuilt by a recovery.
     pub asleep: bool,
     /// Asleep, and could go on as soon as there is a place for it.
@@ -162,14 +159,60 @@ pub(crate) struct Memory {
     pub depth: u32,
     /// By path below the instance; a step that has not started is not there.
     pub steps: BTreeMap<String, StepEntry>,
-    /// Bindings small enough to be kept here.
-    pub inline: BTreeMap<String, Value>,
+    #[serde(rename = "inline")]
+    pub bindings: Bindings,
     /// It failed: nothing new starts in it or below it, and it ends when what is under way has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failure>,
     /// Of a flow with a timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
+}
+
+/// Values by name. Stored with the instance are those that are small enough.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bindings {
+    values: BTreeMap<String, Value>,
+    /// Have rows of their own.
+    external: BTreeSet<String>,
+}
+
+impl Bindings {
+    pub fn one(name: &str, value: Value) -> Bindings {
+        Bindings { values: BTreeMap::from([(name.to_owned(), value)]), external: BTreeSet::new() }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.values.iter()
+    }
+
+    pub fn insert(&mut self, name: &str, value: Value, is_external: bool) {
+        if is_external {
+            self.external.insert(name.to_owned());
+        } else {
+            self.external.remove(name);
+        }
+        match self.values.get_mut(name) {
+            Some(old) => *old = value,
+            None => drop(self.values.insert(name.to_owned(), value)),
+        }
+    }
+}
+
+impl Serialize for Bindings {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.values.iter().filter(|(name, _)| !self.external.contains(*name)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bindings {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Bindings, D::Error> {
+        Ok(Bindings { values: BTreeMap::deserialize(deserializer)?, external: BTreeSet::new() })
+    }
 }
 
 /// A block of the plan: a flow's body, or one nested in it.
@@ -440,16 +483,13 @@ impl State {
 
 impl Instance {
     pub fn row(&self) -> InstanceRow {
-        let mut memory = self.memory.clone();
-        let inline = self.bindings.iter().filter(|(name, _)| !self.external.contains(*name));
-        memory.inline = inline.map(|(name, value)| (name.clone(), value.clone())).collect();
         InstanceRow {
             path: self.path.clone(),
             parent: self.parent.as_ref().map(|parent| parent.instance.clone()),
             parent_step: self.parent.as_ref().map(|parent| parent.instance.below(&parent.step)),
             index: self.index,
             status: self.status,
-            state: serde_json::to_string(&memory).expect("an instance's memory is plain data"),
+            state: serde_json::to_string(&self.memory).expect("an instance's memory is plain data"),
             started_at: self.started_at,
         }
     }

@@ -6,7 +6,9 @@ use crate::write::{InstanceStatus, StepStatus};
 use crate::{Command, Path, Time, Transition, Write};
 use pmflow_plan::eval::Context;
 use pmflow_plan::{Block, Failure, Flow, Plan, Step, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use crate::path::escaped;
 use crate::state::State;
@@ -50,7 +52,6 @@ pub(crate) struct Turn<'a> {
 }
 
 /// A block while it is executed.
-#[derive(Clone)]
 pub(crate) struct Scope<'a> {
     pub flow: &'a Flow,
     pub block: &'a Block,
@@ -68,7 +69,7 @@ pub(crate) struct Scope<'a> {
 pub(crate) struct At<'a> {
     pub instance: Path,
     pub local: String,
-    pub scope: Scope<'a>,
+    pub scope: Rc<Scope<'a>>,
     pub position: u32,
     pub step: &'a Step,
 }
@@ -161,6 +162,7 @@ impl<'a> Turn<'a> {
             let (step, position) = found?;
             let reached = format!("{}{name}", scope.prefix);
             let Some(below) = below else {
+                let scope = Rc::new(scope);
                 // A step of an earlier pass of a `repeat` is not this one.
                 return (reached == local).then_some(At { instance: instance.clone(), local: reached, scope, position, step });
             };
@@ -283,7 +285,7 @@ impl<'a> Turn<'a> {
             match self.scope(instance) {
                 Some(scope) => {
                     if self.rouse(path) {
-                        if self.advance_block(path, &scope) && !self.halted(path) {
+                        if self.advance_block(path, &Rc::new(scope)) && !self.halted(path) {
                             self.complete(path);
                         }
                         self.doze(path);
@@ -296,16 +298,16 @@ impl<'a> Turn<'a> {
     }
 
     /// Starts what can start in a block. True when all of it is done.
-    pub fn advance_block(&mut self, instance: &Path, scope: &Scope<'a>) -> bool {
+    pub fn advance_block(&mut self, instance: &Path, scope: &Rc<Scope<'a>>) -> bool {
         loop {
             let mut finished_one = false;
             let mut open = 0usize;
             for (step, position) in scope.block.steps.iter().zip(0u32..) {
-                let local = format!("{}{}", scope.prefix, escaped(&step.name));
-                let at = At { instance: instance.clone(), local, scope: scope.clone(), position, step };
-                if self.is_done(&at) {
+                if self.is_done_in(instance, scope, step) {
                     continue;
                 }
+                let local = scope.local(step).into_owned();
+                let at = At { instance: instance.clone(), local, scope: scope.clone(), position, step };
                 self.advance_step(&at);
                 match self.is_done(&at) {
                     true => finished_one = true,
@@ -339,14 +341,16 @@ impl<'a> Turn<'a> {
     }
 
     fn ready(&self, at: &At<'a>) -> bool {
-        let Some(instance) = self.state.instances.get(&at.instance) else { return false };
         at.step.after.iter().all(|before| {
             let before = at.scope.block.steps.get(*before as usize);
-            before.is_none_or(|step| {
-                let entry = instance.entry(&format!("{}{}", at.scope.prefix, escaped(&step.name)));
-                matches!(entry.map(|entry| &entry.state), Some(StepState::Done))
-            })
+            before.is_none_or(|step| self.is_done_in(&at.instance, &at.scope, step))
         })
+    }
+
+    fn is_done_in(&self, instance: &Path, scope: &Scope<'_>, step: &Step) -> bool {
+        let instance = self.state.instances.get(instance);
+        let entry = instance.and_then(|instance| instance.entry(&scope.local(step)));
+        matches!(entry.map(|entry| &entry.state), Some(StepState::Done))
     }
 
     pub fn is_done(&self, at: &At<'_>) -> bool {
@@ -407,6 +411,12 @@ impl<'a> Scope<'a> {
             repeat,
             depth: self.depth + 1,
         })
+    }
+
+    /// A step of this block by its path below the instance.
+    pub fn local<'s>(&self, step: &'s Step) -> Cow<'s, str> {
+        let name = escaped(&step.name);
+        if self.prefix.is_empty() { name } else { Cow::Owned(format!("{}{name}", self.prefix)) }
     }
 
     pub fn too_deep(&self) -> bool {

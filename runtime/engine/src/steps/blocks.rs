@@ -4,6 +4,7 @@ use crate::failures;
 use crate::state::{Arm, RepeatState, StepState};
 use crate::turn::{At, Turn};
 use pmflow_plan::{Expr, MatchArm, StepKind, Value};
+use std::rc::Rc;
 
 impl<'a> Turn<'a> {
     pub fn start_if(&mut self, at: &At<'a>, condition: &'a Expr) {
@@ -40,6 +41,7 @@ impl<'a> Turn<'a> {
         let Some(state) = self.entry(at).map(|entry| entry.state.clone()) else { return };
         match at.scope.enter(at.step, at.position, &state, &at.local) {
             Some(scope) => {
+                let scope = Rc::new(scope);
                 if self.advance_block(&at.instance, &scope) {
                     self.drop_below(at, &scope.prefix);
                     self.done(at, None);
@@ -62,6 +64,7 @@ impl<'a> Turn<'a> {
             let Some(scope) = at.scope.enter(at.step, at.position, &state, &at.local) else {
                 return self.fail(at, failures::damaged_plan(&at.path()), false);
             };
+            let scope = Rc::new(scope);
             if !self.advance_block(&at.instance, &scope) || self.halted(&at.instance) {
                 return;
             }

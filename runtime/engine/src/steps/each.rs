@@ -6,7 +6,7 @@
 use super::source::PULL_TIMEOUT_MS;
 use crate::failures;
 use crate::retry::Next;
-use crate::state::{Arm, Instance, LoopState, Memory, Parent, STATE_FORMAT, StepState};
+use crate::state::{Arm, Bindings, Instance, LoopState, Memory, Parent, STATE_FORMAT, StepState};
 use crate::step_records::Detail;
 use crate::steps::backoff_purpose;
 use crate::steps::sleep::SLEEPING_MAX;
@@ -15,7 +15,7 @@ use crate::turn::{At, Turn};
 use crate::write::{InstanceStatus, StepRow, StepStatus};
 use crate::{Admission, Command, Gather, GatherOf, Path, Pull, Row, Write};
 use pmflow_plan::{Failure, For, OnError, Source, Step, StepKind, StreamFrom, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Batches are at least so large, so that the commit that admits one is shared by many items.
@@ -95,9 +95,9 @@ impl<'a> Turn<'a> {
         let Some(instance) = self.state.instances.get_mut(path) else { return };
         instance.status = InstanceStatus::Running;
         instance.started_at = now;
-        let bindings = instance.bindings.clone();
-        for (name, value) in bindings {
-            self.bind(path, &name, value);
+        let bindings = instance.memory.bindings.clone();
+        for (name, value) in bindings.iter() {
+            self.bind(path, name, value.clone());
         }
         self.state.counters.items_started += 1;
         self.touch_run();
@@ -316,7 +316,7 @@ impl<'a> Turn<'a> {
             owner: parent.memory.owner.clone(),
             depth: parent.memory.depth,
             steps: BTreeMap::new(),
-            inline: BTreeMap::new(),
+            bindings: Bindings::one(&each.variable, value),
             failing: None,
             deadline: None,
         };
@@ -327,8 +327,6 @@ impl<'a> Turn<'a> {
             status: InstanceStatus::Waiting,
             started_at: self.now,
             memory,
-            bindings: BTreeMap::from([(each.variable.clone(), value)]),
-            external: BTreeSet::new(),
             asleep: false,
             stirred: false,
         };

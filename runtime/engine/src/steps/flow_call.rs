@@ -2,14 +2,14 @@
 
 use crate::failures;
 use crate::retry::{self, Next};
-use crate::state::{BlockRef, FlowState, Instance, Memory, Parent, STATE_FORMAT, StepState};
+use crate::state::{Bindings, BlockRef, FlowState, Instance, Memory, Parent, STATE_FORMAT, StepState};
 use crate::step_records::Detail;
 use crate::steps::backoff_purpose;
 use crate::turn::{At, Turn};
 use crate::write::{InstanceStatus, StepStatus};
 use crate::{Command, Gather, GatherOf, Path, Write};
 use pmflow_plan::{Call, Failure, Flow, StepKind, Target, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Flows that call flows: the checker allows no circle, so this is never met by a plan that it made.
 const DEPTH_MAX: u32 = 64;
@@ -51,7 +51,7 @@ impl<'a> Turn<'a> {
             owner: path.clone(),
             depth,
             steps: BTreeMap::new(),
-            inline: BTreeMap::new(),
+            bindings: Bindings::default(),
             failing: None,
             deadline,
         };
@@ -62,8 +62,6 @@ impl<'a> Turn<'a> {
             status: InstanceStatus::Running,
             started_at: self.now,
             memory,
-            bindings: BTreeMap::new(),
-            external: BTreeSet::new(),
             asleep: false,
             stirred: false,
         };
