@@ -1,11 +1,13 @@
 //! What a run costs, many at once: the engine, the host and the store in one process, without a provider.
 
+use crate::server::{Server, Times};
 use pmflow_compiler::emit;
 use pmflow_compiler::types::check_project;
 use pmflow_compiler::world::MemoryWorld;
 use pmflow_host::{Approvals, Fault, Host, Setup};
 use pmflow_plan::{Plan, SourceMap, Value};
-use pmflow_store::Store;
+use pmflow_store::{MemoryStore, Store};
+use pmflow_store_postgres::{PostgresOptions, PostgresStore, migrate};
 use pmflow_store_sqlite::{SqliteOptions, SqliteStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,67 +41,108 @@ pub struct Rate {
     pub wall: Duration,
     /// Of this process.
     pub cpu: Duration,
+    /// Of the database's server, where there is one.
+    pub server_cpu: Option<Duration>,
 }
 
 impl Rate {
-    pub fn per_second(&self) -> f64 {
-        self.runs as f64 / self.wall.as_secs_f64()
-    }
-
     pub fn print(&self, what: &str) {
-        let cpu = self.cpu.as_secs_f64() * 1000.0 / self.runs as f64;
-        let wall = self.wall.as_secs_f64() * 1000.0 * self.in_flight as f64 / self.runs as f64;
-        println!("| {what} | {} | {} | {:.0} | {wall:.1} | {cpu:.3} |", self.in_flight, self.runs, self.per_second());
+        let per_run = |time: Duration| time.as_secs_f64() * 1000.0 / self.runs as f64;
+        let per_second = self.runs as f64 / self.wall.as_secs_f64();
+        let (wall, cpu) = (per_run(self.wall) * self.in_flight as f64, per_run(self.cpu));
+        let server = self.server_cpu.map_or_else(|| "–".to_owned(), |cpu| format!("{:.3}", per_run(cpu)));
+        println!("| {what} | {} | {} | {per_second:.0} | {wall:.1} | {cpu:.3} | {server} |", self.in_flight, self.runs);
     }
 }
 
-pub const HEAD: &str =
-    "| what | in flight | runs | runs/s | ms per run | CPU ms per run |\n| --- | ---: | ---: | ---: | ---: | ---: |";
+pub const HEAD: &str = "| what | in flight | runs | runs/s | ms per run | CPU ms per run | the server's |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |";
 
 /// How many runs are measured with so many in flight.
-pub fn sizes() -> [(usize, usize); 3] {
-    [(1, 200), (32, 4_000), (256, 10_000)]
+pub fn sizes() -> [(usize, usize); 4] {
+    [(1, 300), (32, 6_000), (256, 20_000), (1_024, 20_000)]
 }
 
-pub fn runs() {
-    println!("\n## runs: five journaled steps, SQLite with synchronous=FULL, one process\n\n{HEAD}");
-    for (in_flight, runs) in sizes() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let folder = folder.path().to_owned();
-        let open = move || async move {
-            SqliteStore::open(SqliteOptions::in_project(&folder)).await.expect("a new database can be opened")
-        };
-        measure(open, in_flight, runs).print("engine, host, store");
+/// What of a measurement is wanted.
+pub struct Only {
+    /// None: all.
+    pub store: Option<String>,
+    pub in_flight: Option<usize>,
+}
+
+impl Only {
+    pub fn has(&self, store: &str) -> bool {
+        self.store.as_deref().is_none_or(|only| only == store)
     }
 }
 
-/// Drives so many runs of [`FLOW`] against a store, `in_flight` at a time.
-fn measure<S: Store, F: Future<Output = S>>(open: impl FnOnce() -> F, in_flight: usize, runs: usize) -> Rate {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    let (plan, map) = compiled();
-    runtime.block_on(async {
-        let host = Arc::new(Host::new(Arc::new(open().await), Fault::none()));
-        // Tables of tokens, connections and statements are made ready by the first run.
-        one(&host, &plan, &map).await;
-        let left = Arc::new(AtomicUsize::new(runs));
-        let (started, cpu_before) = (Instant::now(), own_cpu());
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..in_flight {
-            let (host, plan, map, left) = (host.clone(), plan.clone(), map.clone(), left.clone());
-            tasks.spawn(async move {
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                    one(&host, &plan, &map).await;
-                }
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.expect("a measured run does not panic");
-        }
-        Rate { in_flight, runs, wall: started.elapsed(), cpu: own_cpu().saturating_sub(cpu_before) }
-    })
+/// Measures every size that is wanted: takes the time and the processor's before and after.
+pub fn each_size(what: &str, only: &Only, server: Option<&Server>, mut run: impl FnMut(usize, usize)) {
+    for (in_flight, runs) in sizes().into_iter().filter(|(size, _)| only.in_flight.is_none_or(|only| only == *size)) {
+        let server_cpu = || server.map(Server::cpu);
+        let (started, before, server_before) = (Instant::now(), own_cpu(), server_cpu());
+        run(in_flight, runs);
+        let (wall, cpu) = (started.elapsed(), own_cpu().saturating_sub(before));
+        let server_cpu = server_cpu().zip(server_before).map(|(after, before)| after.saturating_sub(before));
+        Rate { in_flight, runs, wall, cpu, server_cpu }.print(what);
+    }
 }
 
-async fn one<S: Store>(host: &Host<S>, plan: &Plan, map: &SourceMap) {
+pub fn runs(only: &Only) {
+    println!("\n## runs: five journaled calls, one process; every commit is flushed to the disk\n\n{HEAD}");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let measure = Measure { runtime: &runtime, only };
+    if only.has("memory") {
+        measure.store("no store, not durable", MemoryStore::new(), None);
+    }
+    if only.has("sqlite") {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = runtime.block_on(SqliteStore::open(SqliteOptions::in_project(folder.path())));
+        measure.store("SQLite", store.expect("a new database can be opened"), None);
+    }
+    if only.has("postgres") {
+        let server = Server::start();
+        let options = PostgresOptions::at(&server.address()).expect("a cluster has an address");
+        let store = runtime.block_on(async {
+            migrate(&options).await.expect("an empty database can be migrated");
+            PostgresStore::open(options).await
+        });
+        measure.store("PostgreSQL", store.expect("a migrated database can be opened"), Some(&server));
+    }
+}
+
+struct Measure<'m> {
+    runtime: &'m tokio::runtime::Runtime,
+    only: &'m Only,
+}
+
+impl Measure<'_> {
+    /// Drives runs of [`FLOW`] against a store.
+    fn store<S: Store>(&self, what: &str, store: S, server: Option<&Server>) {
+        let (plan, map) = compiled();
+        let host = Arc::new(Host::new(Arc::new(store), Fault::none()));
+        // Tables of tokens, connections and statements are made ready by the first run.
+        self.runtime.block_on(one(&host, &plan, &map));
+        each_size(what, self.only, server, |in_flight, runs| self.runtime.block_on(drive(&host, &plan, &map, in_flight, runs)));
+    }
+}
+
+async fn drive<S: Store>(host: &Arc<Host<S>>, plan: &Arc<Plan>, map: &SourceMap, in_flight: usize, runs: usize) {
+    let left = Arc::new(AtomicUsize::new(runs));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..in_flight {
+        let (host, plan, map, left) = (host.clone(), plan.clone(), map.clone(), left.clone());
+        tasks.spawn(async move {
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                one(&host, &plan, &map).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("a measured run does not panic");
+    }
+}
+
+async fn one<S: Store>(host: &Host<S>, plan: &Arc<Plan>, map: &SourceMap) {
     let setup = Setup { simulate: Some(String::new()), ..Setup::default() };
     let started = host.start(plan.clone(), map.clone(), Value::Record(Default::default()), setup, Approvals::Wait).await;
     let end = started.expect("a run can be started").end.await.expect("a driver does not panic");
@@ -107,18 +150,15 @@ async fn one<S: Store>(host: &Host<S>, plan: &Plan, map: &SourceMap) {
     assert!(end.failure.is_none(), "a measured run failed: {:?}", end.failure);
 }
 
-fn compiled() -> (Plan, SourceMap) {
+fn compiled() -> (Arc<Plan>, SourceMap) {
     let mut world = MemoryWorld::new(TODAY);
     let file = world.add("five.pmflow", FLOW);
     let checked = check_project(&world, &[file]);
-    emit::emit(&checked, "five").expect("the flow has no mistake")
+    let (plan, map) = emit::emit(&checked, "five").expect("the flow has no mistake");
+    (Arc::new(plan), map)
 }
 
 /// User and system time of this process so far.
 pub fn own_cpu() -> Duration {
-    // In hundredths of a second: the fourteenth and fifteenth field, counted behind the name in brackets.
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
+    Duration::from_millis(Times::of("self").map_or(0, |times| times.own * 10))
 }

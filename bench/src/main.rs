@@ -9,18 +9,26 @@ mod probe;
 mod project;
 mod provider;
 mod runs;
+mod server;
 
 use std::path::PathBuf;
 
-const HELP: &str = "usage: bench [check|start|cost|calls|rows|million|runs|probe|all] [--baml PATH]";
+/// As `pmflow` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const HELP: &str = "usage: bench [check|start|cost|calls|rows|million|all] [--baml PATH]
+       bench [runs|probe] [memory|sqlite|postgres] [IN_FLIGHT]";
 
 fn main() {
     let mut words = std::env::args().skip(1);
     let what = words.next().unwrap_or_else(|| "all".to_owned());
-    let baml = match (words.next().as_deref(), words.next()) {
+    let (first, second) = (words.next(), words.next());
+    let baml = match (first.as_deref(), &second) {
         (Some("--baml"), Some(path)) => Some(PathBuf::from(path)),
         _ => None,
     };
+    let only = engine::Only { store: first, in_flight: second.and_then(|number| number.parse().ok()) };
     let known: &[(&str, &dyn Fn())] = &[
         ("check", &|| check::check(baml.as_deref())),
         ("start", &check::start),
@@ -28,8 +36,8 @@ fn main() {
         ("calls", &runs::calls),
         ("rows", &runs::rows),
         ("million", &runs::million),
-        ("runs", &engine::runs),
-        ("probe", &probe::probe),
+        ("runs", &|| engine::runs(&only)),
+        ("probe", &|| probe::probe(&only)),
     ];
     let chosen: Vec<_> = known.iter().filter(|(name, _)| what == "all" || what == *name).collect();
     if chosen.is_empty() {

@@ -19,6 +19,10 @@ use clap::Parser as _;
 use commands::Command;
 use std::process::ExitCode;
 
+/// What one task allocates another frees, a hundred times per run: that costs half as much here as with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Declarative AI workflows with a proven cost ceiling.
 #[derive(Debug, clap::Parser)]
 #[command(name = "pmflow", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]

@@ -80,6 +80,12 @@ impl Cluster {
         self.folder.join(".s.PGSQL.5432")
     }
 
+    /// The server's first process; none while it is stopped.
+    pub fn process(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.folder.join("data").join("postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok()
+    }
+
     /// Starts the server again after [`Cluster::stop`]. Returns before it has recovered.
     pub fn go(&self) -> Result<(), String> {
         self.run("pg_ctl", &["start", "--wait", "--timeout=60", "--silent", "--pgdata=data", "--log=log"])
