@@ -40,8 +40,7 @@ impl<S: Store> Host<S> {
     }
 
     pub async fn plan_of(&self, id: &PlanId) -> Result<Arc<Plan>, HostError> {
-        let row = self.store.plan(id).await?;
-        Ok(Arc::new(Plan::decode(&row.bytes, Some(&row.id))?))
+        Ok(self.plans.read(&*self.store, id).await?.plan.clone())
     }
 
     /// Starts the run of a trigger and leaves it to the workers. Doing it again changes nothing: the run has the same id.
@@ -61,7 +60,7 @@ impl<S: Store> Host<S> {
         let first = Run::left(plan.clone(), plan.id(), id.clone(), input, options, clock::now());
         let new = NewRun {
             process: self.process.clone(),
-            writes: first.writes,
+            writes: first.writes.into(),
             simulated: setup.simulate.is_some(),
             started_by: setup.user,
             setup: setup_text,

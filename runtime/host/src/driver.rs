@@ -38,8 +38,8 @@ pub struct Progress {
 
 impl Progress {
     /// As the last of these transitions leaves it.
-    pub(crate) fn of<'t>(transitions: impl DoubleEndedIterator<Item = &'t Transition>) -> Progress {
-        let mut rows = transitions.flat_map(|transition| &transition.writes).filter_map(|write| match write {
+    pub(crate) fn of<'t>(transitions: impl DoubleEndedIterator<Item = &'t Vec<Write>>) -> Progress {
+        let mut rows = transitions.flatten().filter_map(|write| match write {
             Write::PutRun(row) => Some(row),
             _ => None,
         });
@@ -83,14 +83,15 @@ pub(crate) struct Driver<S: Store> {
 
 /// Applied and not yet committed.
 pub(crate) struct Pending {
-    pub transition: Transition,
+    pub writes: Arc<Vec<Write>>,
+    pub commands: Vec<Command>,
     /// Requests of other processes that it fulfils.
     pub answered: Vec<RequestId>,
 }
 
 impl From<Transition> for Pending {
-    fn from(transition: Transition) -> Pending {
-        Pending { transition, answered: Vec::new() }
+    fn from(Transition { writes, commands }: Transition) -> Pending {
+        Pending { writes: Arc::new(writes), commands, answered: Vec::new() }
     }
 }
 
@@ -117,6 +118,8 @@ struct Flight {
     /// Requests that were applied.
     heard: BTreeSet<RequestId>,
     end: Option<RunEnd>,
+    /// Anything of this run was stored since this process has it.
+    committed: bool,
     /// What is still said to providers when the run has ended.
     farewells: JoinSet<()>,
 }
@@ -135,11 +138,12 @@ impl<S: Store> Driver<S> {
             draw: None,
             heard: BTreeSet::new(),
             end: None,
+            committed: false,
             farewells: JoinSet::new(),
         };
         match stored {
             Some(refused) => {
-                first.into_iter().for_each(|pending| self.dispatch(pending.transition, &refused, &mut flight));
+                first.into_iter().for_each(|pending| self.dispatch(pending, &refused, &mut flight));
                 self.draw(&mut flight).await?;
             }
             None => self.commit(first, &mut flight).await?,
@@ -159,7 +163,7 @@ impl<S: Store> Driver<S> {
             self.commit(pending, &mut flight).await?;
             while flight.tasks.try_join_next().is_some() {}
         }
-        self.store.release(&self.lease).await?;
+        self.give_back(&flight).await?;
         let farewells = async { while flight.farewells.join_next().await.is_some() {} };
         if tokio::time::timeout(FAREWELL_MAX, farewells).await.is_err() {
             tracing::warn!(run = %self.lease.run, "a provider was not told in time that the answers of a batch are not wanted");
@@ -170,6 +174,12 @@ impl<S: Store> Driver<S> {
             observer.see(&Seen::RunEnded { run, flow, started_at: self.run.created_at(), end: &end });
         }
         Ok(end)
+    }
+
+    /// The commit that ended or suspended the run gave it back, unless it had ended as it was made.
+    async fn give_back(&self, flight: &Flight) -> Result<(), HostError> {
+        let is_held = self.run.status() == RunStatus::Running || !flight.committed;
+        if is_held { Ok(self.store.release(&self.lease).await?) } else { Ok(()) }
     }
 
     fn apply(&mut self, event: Event) -> Pending {
@@ -262,18 +272,18 @@ impl<S: Store> Driver<S> {
 
     /// Stores transitions in order, all in one batch, and dispatches what they ask for.
     async fn commit_only(&mut self, pending: Vec<Pending>, flight: &mut Flight) -> Result<(), HostError> {
-        let (stored, idle): (Vec<Pending>, Vec<Pending>) =
-            pending.into_iter().partition(|pending| !pending.transition.writes.is_empty());
+        let (stored, idle): (Vec<Pending>, Vec<Pending>) = pending.into_iter().partition(|pending| !pending.writes.is_empty());
         if !stored.is_empty() {
             self.fault.pass(Boundary::Commit);
             let refused = self.store_all(&stored).await?;
+            flight.committed = true;
             self.fault.pass(Boundary::Commit);
             for (pending, refused) in stored.into_iter().zip(refused) {
-                self.dispatch(pending.transition, &refused, flight);
+                self.dispatch(pending, &refused, flight);
             }
         }
         for pending in idle {
-            self.dispatch(pending.transition, &[], flight);
+            self.dispatch(pending, &[], flight);
         }
         Ok(())
     }
@@ -298,15 +308,15 @@ impl<S: Store> Driver<S> {
     }
 
     fn commit_of(&self, pending: &Pending) -> RunCommit {
-        RunCommit { lease: self.lease.clone(), writes: pending.transition.writes.clone(), answered: pending.answered.clone() }
+        RunCommit { lease: self.lease.clone(), writes: pending.writes.clone(), answered: pending.answered.clone() }
     }
 
-    fn dispatch(&mut self, transition: Transition, refused: &[Path], flight: &mut Flight) {
-        for command in transition.commands {
+    fn dispatch(&mut self, pending: Pending, refused: &[Path], flight: &mut Flight) {
+        for command in pending.commands {
             self.fault.pass(Boundary::Dispatch);
             self.start(command, refused, flight);
         }
-        if let Some(Write::PutRun(row)) = transition.writes.into_iter().next() {
+        if let Some(Write::PutRun(row)) = pending.writes.first() {
             let (in_batches, approvals_open) = (self.run.in_batches(), flight.approvals_open);
             let progress =
                 Progress { status: row.status, counters: row.counters, account: row.account, in_batches, approvals_open };

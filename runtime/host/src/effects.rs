@@ -4,6 +4,7 @@ use crate::clients::Clients;
 use crate::models::Models;
 use crate::observe::{Observer, Watch};
 use crate::operations::Operations;
+use crate::plans::Ready;
 use crate::rows::Rows;
 use crate::turns::{RunTurns, Turns};
 use crate::{HostError, Setup, budgets};
@@ -31,12 +32,13 @@ impl<S: Store> Effects<S> {
     pub fn new(
         store: Arc<S>,
         turns: &Arc<Turns<S>>,
-        plan: Arc<Plan>,
+        ready: &Arc<Ready>,
         setup: &Setup,
         clients: &Clients,
         observer: Arc<dyn Observer>,
     ) -> Result<Effects<S>, HostError> {
-        let models = Models::new(&plan, setup, clients)?;
+        let plan = ready.plan.clone();
+        let models = Models::new(ready.clone(), setup, clients)?;
         let lane = format!("{}/{}", budgets::TEAM, plan.flow);
         let operations = Operations::new(setup, clients, turns.clone(), lane.clone());
         let turns = RunTurns::new(turns, &plan, &models, lane, observer.clone())?;
@@ -48,22 +50,25 @@ impl<S: Store> Effects<S> {
         Watch { observer: &*self.observer, run: &self.run.0, flow: &self.plan.flow }
     }
 
-    /// None for a command that wants no answer.
+    /// None for a command that wants no answer. What is large while it is under way is kept apart: most commands are small, and
+    /// each is a task of its own.
     pub async fn perform(&self, command: Command) -> Option<Event> {
         match command {
-            Command::CallModel(call) => Some(self.models.call(&self.plan, &self.turns, self.watch(), call).await),
-            Command::AwaitTurn(request) => Some(self.turns.turn(request).await),
-            Command::SubmitBatch(calls) => Some(self.models.submit(&self.plan, calls).await),
-            Command::CollectBatch(batch) => Some(self.models.collect(batch).await),
+            Command::CallModel(call) => Some(self.models.call(&self.turns, self.watch(), call).await),
+            Command::AwaitTurn(request) => Some(Box::pin(self.turns.turn(request)).await),
+            Command::SubmitBatch(calls) => Some(Box::pin(self.models.submit(calls)).await),
+            Command::CollectBatch(batch) => Some(Box::pin(self.models.collect(batch)).await),
             Command::CancelBatch(batch) => {
-                self.models.cancel(batch).await;
+                Box::pin(self.models.cancel(batch)).await;
                 None
             }
-            Command::CallOperation(call) => Some(self.operations.call(&self.plan, self.watch(), call).await),
-            Command::PullRows(pull) | Command::ReadSource(pull) => Some(self.rows.pull(&self.plan, &self.operations, pull).await),
-            Command::LookupCache(lookup) => Some(self.look_up(lookup).await),
-            Command::Recall(recall) => Some(self.recall(recall).await),
-            Command::Gather(gather) => Some(self.gather(gather).await),
+            Command::CallOperation(call) => Some(Box::pin(self.operations.call(&self.plan, self.watch(), call)).await),
+            Command::PullRows(pull) | Command::ReadSource(pull) => {
+                Some(Box::pin(self.rows.pull(&self.plan, &self.operations, pull)).await)
+            }
+            Command::LookupCache(lookup) => Some(Box::pin(self.look_up(lookup)).await),
+            Command::Recall(recall) => Some(Box::pin(self.recall(recall)).await),
+            Command::Gather(gather) => Some(Box::pin(self.gather(gather)).await),
             Command::AwaitAdmission(_) | Command::StartTimer(_) | Command::AwaitApproval(_) => None,
             Command::DrawBudget { .. } | Command::RunEnded(_) => None,
         }

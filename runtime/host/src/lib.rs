@@ -18,6 +18,7 @@ pub mod input;
 mod models;
 pub mod observe;
 mod operations;
+mod plans;
 mod reconcile;
 mod rows;
 mod schedules;
@@ -41,9 +42,10 @@ use clients::Clients;
 use driver::{Driver, Pending};
 use effects::Effects;
 use observe::{Nobody, Observer};
+use plans::{Plans, Ready};
 use pmflow_engine::{Command, Event, Origin, Path, RecoverError, Run, RunEnd, RunId, RunOptions, RunStatus};
 use pmflow_plan::failure::Failure;
-use pmflow_plan::{DecodeError, FailureClass, Money, Plan, PlanId, SourceMap, Value};
+use pmflow_plan::{DecodeError, FailureClass, Money, Plan, SourceMap, Value};
 use pmflow_store::{
     Ask, Claim, Conflict, Created, Holder, Kept, Lease, NewRun, Process, RunSummary, Store, StoreError, StoredPlan,
 };
@@ -51,7 +53,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use turns::Turns;
@@ -85,13 +87,18 @@ pub struct Setup {
 impl Setup {
     /// Whether a run of this plan could begin: options are understood, clients can be made. Nothing is sent.
     pub fn check(&self, plan: &Plan) -> Result<(), HostError> {
-        models::Models::new(plan, self, &Clients::default()).map(|_| ())
+        self.models(plan).map(|_| ())
     }
 
     /// Whether every prompt has a model that can be asked from here: a fallback without its key is left out at run time,
     /// a prompt without any fails before the run begins. Nothing is sent.
     pub fn check_keys(&self, plan: &Plan) -> Result<(), HostError> {
-        models::Models::new(plan, self, &Clients::default())?.ready(plan)
+        self.models(plan)?.ready()
+    }
+
+    fn models(&self, plan: &Plan) -> Result<models::Models, HostError> {
+        let ready = Ready::new(Arc::new(plan.clone()), plan.id())?;
+        models::Models::new(Arc::new(ready), self, &Clients::default())
     }
 }
 
@@ -154,8 +161,7 @@ pub struct Host<S> {
     turns: Arc<Turns<S>>,
     observer: Arc<dyn Observer>,
     clients: Clients,
-    /// By flow, the plan that was stored last: it is not stored again for every run.
-    plans: Mutex<BTreeMap<String, PlanId>>,
+    plans: Plans,
 }
 
 /// A run that is being driven.
@@ -173,7 +179,7 @@ impl<S: Store> Host<S> {
     pub fn new(store: Arc<S>, fault: Fault) -> Host<S> {
         let (caretaker, process) = (Caretaker::new(store.clone()), this_process());
         let turns = Turns::new(store.clone(), process.id.clone());
-        let (clients, plans) = (Clients::default(), Mutex::default());
+        let (clients, plans) = (Clients::default(), Plans::default());
         Host { store, process, fault: Arc::new(fault), caretaker, turns, observer: Arc::new(Nobody), clients, plans }
     }
 
@@ -185,34 +191,35 @@ impl<S: Store> Host<S> {
     /// Creates a run. Its input is durable when this returns.
     pub async fn start(
         &self,
-        plan: Plan,
+        plan: impl Into<Arc<Plan>>,
         source_map: SourceMap,
         input: Value,
         setup: Setup,
         approvals: Approvals,
     ) -> Result<Live, HostError> {
-        self.begin(plan, source_map, input, setup, approvals, None).await
+        self.begin(plan.into(), source_map, input, setup, approvals, None).await
     }
 
     async fn begin(
         &self,
-        plan: Plan,
+        plan: Arc<Plan>,
         source_map: SourceMap,
         input: Value,
         setup: Setup,
         approvals: Approvals,
         origin: Option<Origin>,
     ) -> Result<Live, HostError> {
-        let plan_id = self.keep(&plan, source_map).await?;
-        let plan = Arc::new(plan);
+        let ready = self.plans.keep(&*self.store, plan, source_map).await?;
         let setup_text = setup_text(&setup)?;
-        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients, self.observer.clone())?;
+        let effects = Effects::new(self.store.clone(), &self.turns, &ready, &setup, &self.clients, self.observer.clone())?;
         self.turns.meet().await;
         loop {
             let id = new_id();
             let gated = effects.turns.gated();
             let options = RunOptions { origin: origin.clone(), gated, ..options(setup.cost_max, &setup) };
-            let (run, first) = Run::new(plan.clone(), plan_id.clone(), id.clone(), input.clone(), options, clock::now());
+            let (plan, plan_id) = (ready.plan.clone(), ready.id.clone());
+            let (run, first) = Run::new(plan, plan_id, id.clone(), input.clone(), options, clock::now());
+            let first = Pending::from(first);
             let new = NewRun {
                 process: self.process.clone(),
                 writes: first.writes.clone(),
@@ -226,21 +233,10 @@ impl<S: Store> Host<S> {
                 Created::Exists => {}
                 Created::Run { lease, refused } => {
                     self.fault.pass(fault::Boundary::Commit);
-                    return self.live(run, effects, setup, lease, approvals, vec![first.into()], Some(refused)).await;
+                    return self.live(run, effects, setup, lease, approvals, vec![first], Some(refused)).await;
                 }
             }
         }
-    }
-
-    /// Stores a plan, unless it is the one that was stored last for its flow.
-    async fn keep(&self, plan: &Plan, source_map: SourceMap) -> Result<PlanId, HostError> {
-        let id = plan.id();
-        if self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&plan.flow) == Some(&id) {
-            return Ok(id);
-        }
-        self.store.put_plan(stored_plan(plan, source_map)).await?;
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.flow.clone(), id.clone());
-        Ok(id)
     }
 
     /// Takes up a run where its store left it: one that a process died on, or that failed or was suspended.
@@ -269,7 +265,7 @@ impl<S: Store> Host<S> {
             let first = Run::left(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
-                writes: first.writes,
+                writes: first.writes.into(),
                 simulated: setup.simulate.is_some(),
                 started_by: setup.user.clone(),
                 setup: setup_text.clone(),
@@ -288,14 +284,13 @@ impl<S: Store> Host<S> {
         let (id, cost_max) = (&lease.run.clone(), taking.cost_max);
         let stored = self.store.recover(id).await?;
         let status = stored.stored.run.status;
-        let plan_row = self.store.plan(&stored.stored.run.plan).await?;
-        let plan = Arc::new(Plan::decode(&plan_row.bytes, Some(&plan_row.id))?);
+        let ready = self.plans.read(&*self.store, &stored.stored.run.plan).await?;
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
-        let effects = Effects::new(self.store.clone(), &self.turns, plan.clone(), &setup, &self.clients, self.observer.clone())?;
+        let effects = Effects::new(self.store.clone(), &self.turns, &ready, &setup, &self.clients, self.observer.clone())?;
         self.turns.meet().await;
         let gated = effects.turns.gated();
         let options = RunOptions { limit_raised: cost_max, gated, ..options(None, &setup) };
-        let (mut run, recovered) = Run::recover(plan.clone(), stored.stored, options, clock::now())?;
+        let (mut run, recovered) = Run::recover(ready.plan.clone(), stored.stored, options, clock::now())?;
         let mut first = vec![Pending::from(recovered)];
         if let Some(limit) = cost_max.filter(|_| status != RunStatus::Running) {
             first.push(run.apply(clock::now(), Event::LimitRaised { limit }).into());
@@ -305,7 +300,7 @@ impl<S: Store> Host<S> {
         let cancelled = requests.iter().any(|request| matches!(request.ask, Ask::Cancel { .. }));
         for request in requests {
             let Some(event) = driver::event_of(request.ask, request.instance) else { continue };
-            first.push(Pending { transition: run.apply(clock::now(), event), answered: vec![request.id] });
+            first.push(Pending { answered: vec![request.id], ..run.apply(clock::now(), event).into() });
         }
         let set_aside = taking.deaths >= DEATHS_MAX && status == RunStatus::Running && !cancelled;
         if set_aside {
@@ -334,7 +329,7 @@ impl<S: Store> Host<S> {
         first: Vec<Pending>,
         refused: Option<Vec<Path>>,
     ) -> Result<Live, HostError> {
-        let (progress_in, progress) = watch::channel(Progress::of(first.iter().map(|pending| &pending.transition)));
+        let (progress_in, progress) = watch::channel(Progress::of(first.iter().map(|pending| &*pending.writes)));
         let (wish, wish_out) = watch::channel(Wish::GoOn);
         let id = lease.run.clone();
         let line = take_over::line(&*self.store, setup.origin.clone().map(|origin| RunId(origin.into()))).await?;
@@ -377,10 +372,10 @@ fn go_on(run: &mut Run, first: &mut Vec<Pending>) {
     let resumed = run.apply(clock::now(), Event::ResumeRequested);
     let goes_on = !resumed.writes.is_empty() && !resumed.commands.iter().any(is_end);
     first.push(resumed.into());
-    let last = first.iter().rposition(|pending| pending.transition.commands.iter().any(is_end));
+    let last = first.iter().rposition(|pending| pending.commands.iter().any(is_end));
     for (position, pending) in first.iter_mut().enumerate() {
         if goes_on || Some(position) != last {
-            pending.transition.commands.retain(|command| !is_end(command));
+            pending.commands.retain(|command| !is_end(command));
         }
     }
 }
@@ -400,7 +395,7 @@ fn died_of(deaths: u32, first: &[Pending]) -> Failure {
         Command::CallOperation(call) => Some(call.call.step.to_string()),
         _ => None,
     };
-    let steps: BTreeSet<String> = first.iter().flat_map(|pending| &pending.transition.commands).filter_map(step).collect();
+    let steps: BTreeSet<String> = first.iter().flat_map(|pending| &pending.commands).filter_map(step).collect();
     let under_way = match steps.iter().next() {
         None => String::new(),
         Some(one) if steps.len() == 1 => format!(" with `{one}` under way"),
@@ -419,7 +414,7 @@ fn died_of(deaths: u32, first: &[Pending]) -> Failure {
 fn leave_unsent(run: &mut Run, first: &mut Vec<Pending>) {
     let mut unsent = Vec::new();
     for pending in first.iter_mut() {
-        pending.transition.commands.retain(|command| {
+        pending.commands.retain(|command| {
             match command {
                 Command::CallModel(call) => unsent.push(call.call.clone()),
                 Command::CallOperation(call) => unsent.push(call.call.clone()),

@@ -3,28 +3,25 @@
 use crate::clients::Clients;
 use crate::fitting::{self, Texts};
 use crate::observe::{Watch, finish_of};
+use crate::plans::Ready;
 use crate::turns::RunTurns;
 use crate::{HostError, Setup, clock, secrets};
 use pmflow_engine::{CallId, Event, Finish, ModelCall};
 use pmflow_plan::failure::Failure;
-use pmflow_plan::schema::{self, Types};
-use pmflow_plan::{FailureClass, Model, Plan, Prompt};
-use pmflow_providers::{Answer, Client, Failed, Request, Response, Secrets, Settings, SimulateOptions, base_url_variable};
+use pmflow_plan::{FailureClass, Model};
+use pmflow_providers::{Client, Failed, Request, Response, Secrets, Settings, SimulateOptions, base_url_variable};
 use pmflow_store::Store;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 mod batches;
 
-/// The clients of one run, and what each prompt asks for.
+/// The client of one run, and what each prompt asks for.
 #[derive(Debug)]
 pub(crate) struct Models {
     client: Client,
-    models: BTreeMap<String, Arc<Model>>,
-    types: Arc<BTreeMap<String, pmflow_plan::Type>>,
-    answers: BTreeMap<String, Answer>,
+    of: Arc<Ready>,
 }
 
 /// Provider keys, from the environment.
@@ -38,33 +35,27 @@ impl Secrets for Environment {
 }
 
 impl Models {
-    pub fn new(plan: &Plan, setup: &Setup, clients: &Clients) -> Result<Models, HostError> {
+    pub fn new(of: Arc<Ready>, setup: &Setup, clients: &Clients) -> Result<Models, HostError> {
         let simulate = setup.simulate.as_deref().map(SimulateOptions::parse).transpose();
         let simulate = simulate.map_err(|error| HostError::Setup(error.to_string()))?;
         let mut base_urls = setup.provider_urls.clone();
-        for model in plan.models.values() {
+        for model in of.models.values() {
             if let Some(url) = secrets::environment(&base_url_variable(&model.provider)) {
                 base_urls.insert(model.provider.clone(), url);
             }
         }
         let client = clients.of_models(Settings { base_urls, simulate, ..Settings::default() });
-        let types = Types::new(&plan.types);
-        let mut answers = BTreeMap::new();
-        for (name, prompt) in &plan.prompts {
-            answers.insert(name.clone(), answer(prompt, &types)?);
-        }
-        Ok(Models {
-            client,
-            models: plan.models.iter().map(|(id, model)| (id.clone(), Arc::new(model.clone()))).collect(),
-            types: Arc::new(plan.types.clone()),
-            answers,
-        })
+        Ok(Models { client, of })
+    }
+
+    fn model(&self, id: &str) -> Option<&Arc<Model>> {
+        self.of.models.get(id)
     }
 
     /// Fails when a prompt has no model that a request could be sent to, for want of a key or an address.
-    pub fn ready(&self, plan: &Plan) -> Result<(), HostError> {
-        for prompt in plan.prompts.values() {
-            let chain = || prompt.chain.iter().filter_map(|id| self.models.get(id));
+    pub fn ready(&self) -> Result<(), HostError> {
+        for prompt in self.of.plan.prompts.values() {
+            let chain = || prompt.chain.iter().filter_map(|id| self.model(id));
             let failures: Vec<Failure> = chain().filter_map(|model| self.client.ready(model, &Environment).err()).collect();
             if let Some(first) = failures.first().filter(|_| failures.len() == chain().count()) {
                 return Err(HostError::Setup(first.message.clone()));
@@ -75,21 +66,22 @@ impl Models {
 
     /// Names the account that the model's calls go to; none where nobody limits them.
     pub fn account(&self, model: &str) -> Option<String> {
-        self.client.account(self.models.get(model)?, &Environment)
+        self.client.account(self.model(model)?, &Environment)
     }
 
-    pub async fn call<S: Store>(&self, plan: &Plan, turns: &RunTurns<S>, watch: Watch<'_>, call: ModelCall) -> Event {
-        match self.request(plan, &call) {
+    pub async fn call<S: Store>(&self, turns: &RunTurns<S>, watch: Watch<'_>, call: ModelCall) -> Event {
+        match self.request(&call) {
             Ok(request) => self.send(turns, watch, request, call).await,
             Err(failure) => Event::CallFailed { call: call.call, failure },
         }
     }
 
-    fn request(&self, plan: &Plan, call: &ModelCall) -> Result<Request, Failure> {
+    fn request(&self, call: &ModelCall) -> Result<Request, Failure> {
         let missing = |what: &str| Failure::not_sent(FailureClass::Permission, format!("the plan has no {what}"));
-        let model = self.models.get(&call.model).ok_or_else(|| missing(&format!("model `{}`", call.model)))?;
+        let plan = &self.of.plan;
+        let model = self.model(&call.model).ok_or_else(|| missing(&format!("model `{}`", call.model)))?;
         let prompt = plan.prompts.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
-        let answer = self.answers.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
+        let answer = self.of.answers.get(&call.prompt).ok_or_else(|| missing(&format!("prompt `{}`", call.prompt)))?;
         let Texts { system, messages } = fitting::fit(plan, model, prompt, call)?;
         Ok(Request {
             model: model.clone(),
@@ -97,7 +89,7 @@ impl Models {
             messages: messages.iter().map(|message| (message.role, message.text.to_string())).collect(),
             answer: answer.clone(),
             answer_type: call.answer.clone(),
-            types: self.types.clone(),
+            types: self.of.types.clone(),
             output_tokens_max: call.output_tokens_max,
             thinking_tokens_max: call.thinking_tokens_max,
             temperature_milli: call.temperature_milli,
@@ -131,18 +123,4 @@ fn outcome(call: CallId, model: String, answer: Result<Response, Failed>) -> Eve
             Event::ModelAnswered { call, text: failure.message, finish, usage, model }
         }
     }
-}
-
-fn answer(prompt: &Prompt, types: &Types<'_>) -> Result<Answer, HostError> {
-    if !schema::needs_schema(&prompt.answer, types) {
-        return Ok(Answer::Text);
-    }
-    let schema = schema::json_schema(&prompt.answer, types)
-        .map_err(|error| HostError::Setup(format!("the prompt `{}` cannot be asked: {error}", prompt.name)))?;
-    Ok(Answer::Json { schema: Arc::new(schema.schema), name: wire_name(&prompt.name) })
-}
-
-/// Providers take letters, digits, `_` and `-`, at most 64.
-fn wire_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).take(64).collect()
 }

@@ -3,9 +3,8 @@
 use crate::{Host, HostError, clock, is_dead, is_whole, options};
 use pmflow_engine::{Event, Run, RunId, RunStatus};
 use pmflow_ledger::EntryKind;
-use pmflow_plan::{Money, Plan};
+use pmflow_plan::Money;
 use pmflow_store::{Claim, Committed, Lease, RunCommit, Store, UsageRow};
-use std::sync::Arc;
 
 const PAGE: u32 = 1000;
 
@@ -54,8 +53,7 @@ impl<S: Store> Host<S> {
         let line = found.ok_or_else(not_unknown)?;
         let known = line.call.ok_or_else(not_unknown)?;
         let stored = self.store.recover(id).await?;
-        let plan = self.store.plan(&stored.stored.run.plan).await?;
-        let plan = Arc::new(Plan::decode(&plan.bytes, Some(&plan.id))?);
+        let plan = self.plan_of(&stored.stored.run.plan).await?;
         let setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
         let (mut run, _) = Run::recover(plan, stored.stored, options(None, &setup), clock::now())?;
         let held = line.entry.charged;
@@ -63,7 +61,7 @@ impl<S: Store> Host<S> {
         if transition.writes.is_empty() {
             return Err(not_unknown());
         }
-        let commit = RunCommit { lease: lease.clone(), writes: transition.writes, answered: Vec::new() };
+        let commit = RunCommit { lease: lease.clone(), writes: transition.writes.into(), answered: Vec::new() };
         match self.store.commit(vec![commit]).await?.pop() {
             Some(Committed::Conflict(conflict)) => Err(HostError::Conflict(conflict)),
             _ => Ok(held),

@@ -44,7 +44,7 @@ impl<S: Store> Host<S> {
         let setup: Setup = serde_json::from_str(&stored.setup).map_err(|error| HostError::Setup(error.to_string()))?;
         let setup = Setup { origin: Some(id.0.to_string()), user: change.user, cost_max: change.cost_max, ..setup };
         let origin = Origin { first, clock, from: change.from };
-        self.begin(plan, source_map, stored.stored.run.input, setup, approvals, Some(origin)).await
+        self.begin(plan.into(), source_map, stored.stored.run.input, setup, approvals, Some(origin)).await
     }
 }
 

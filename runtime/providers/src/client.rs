@@ -92,6 +92,11 @@ impl Client {
             let options = self.settings.simulate.clone().unwrap_or_default();
             return simulated::send(request, &options).await;
         }
+        // Apart, for a request under way is large, and a simulated call is not.
+        Box::pin(self.ask(request, secrets)).await
+    }
+
+    async fn ask(&self, request: &Request, secrets: &dyn Secrets) -> Result<Response, Failed> {
         let endpoint = Endpoint::of(&request.model, &self.settings, secrets)?;
         let body = protocol::prepare(request, endpoint.own_server)?;
         let context = Context { model: &request.model, endpoint: &endpoint };

@@ -76,11 +76,24 @@ impl PostgresOptions {
             .disable_statement_logging()
     }
 
+    /// For groups of transitions, whose statements find each row by an index, in tables that grow from nothing to millions of rows:
+    /// a plan that was made for a small table must not read a large one from end to end, and making it anew for each group costs
+    /// more than executing it.
+    pub(crate) fn connect_writer(&self) -> PgConnectOptions {
+        self.connect().options([
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("plan_cache_mode", "force_generic_plan"),
+        ])
+    }
+
+    /// For everything else: planned each time for what the tables hold by then.
     pub(crate) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(self.connections_max.max(1))
             .acquire_timeout(self.answer_max)
-            .connect_lazy_with(self.connect())
+            .connect_lazy_with(self.connect().options([("plan_cache_mode", "force_custom_plan")]))
     }
 
     pub(crate) fn lease_us(&self) -> i64 {

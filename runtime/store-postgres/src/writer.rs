@@ -157,7 +157,7 @@ impl Writer {
             return Ok(connection);
         }
         let limit = self.options.answer_max;
-        match tokio::time::timeout(limit, self.options.connect().connect()).await {
+        match tokio::time::timeout(limit, self.options.connect_writer().connect()).await {
             Ok(connected) => connected.map_err(|error| self.place.error(error)),
             Err(_) => Err(self.place.slow(limit)),
         }

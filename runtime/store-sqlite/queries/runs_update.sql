@@ -1,3 +1,4 @@
+-- A run that ended or stands still is held by nobody.
 UPDATE workflow_executions
 SET status = given.value ->> 'status',
     sequence = given.value ->> 'sequence',
@@ -18,6 +19,11 @@ SET status = given.value ->> 'status',
     model_calls = given.value ->> 'model_calls',
     cache_hits = given.value ->> 'cache_hits',
     input_tokens = given.value ->> 'input_tokens',
-    output_tokens = given.value ->> 'output_tokens'
+    output_tokens = given.value ->> 'output_tokens',
+    lease_process = CASE given.value ->> 'status' WHEN 'running' THEN workflow_executions.lease_process END,
+    lease_host = CASE given.value ->> 'status' WHEN 'running' THEN workflow_executions.lease_host END,
+    lease_number = CASE given.value ->> 'status' WHEN 'running' THEN workflow_executions.lease_number END,
+    lease_since = CASE given.value ->> 'status' WHEN 'running' THEN workflow_executions.lease_since END,
+    lease_until = CASE given.value ->> 'status' WHEN 'running' THEN workflow_executions.lease_until END
 FROM jsonb_each(?) AS given
 WHERE workflow_executions.execution_id = given.value ->> 'execution_id'

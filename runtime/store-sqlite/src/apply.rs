@@ -4,6 +4,7 @@
 use crate::budgets::BudgetWriter;
 use crate::faults::Place;
 use pmflow_engine::{RunId, RunStatus, Write};
+use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, runs_changed, runs_made};
 use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
@@ -139,10 +140,12 @@ impl Applier<'_> {
     async fn close_shares(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
         let still = heads.values().filter(|head| head.beginning.is_none());
         let still = still.filter_map(|head| head.last.map(|row| (head.execution, row)));
-        for (execution, row) in still.filter(|(_, row)| row.status != RunStatus::Running) {
-            BudgetWriter { connection: &mut *self.connection, place: self.place }.close(execution, &row.account).await?;
+        let still: Vec<(i64, &Account)> =
+            still.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account)).collect();
+        if still.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
     }
 
     async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {

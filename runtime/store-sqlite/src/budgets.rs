@@ -37,6 +37,10 @@ impl BudgetWriter<'_> {
             unknown: money(row.unknown_pico),
             breaches: unsigned(row.breaches),
         };
+        // Most runs have no budget but their own.
+        if draw.limits.is_empty() && !row.has_standing && !row.has_shares {
+            return Ok(Drawn::Free);
+        }
         let standing = standing(&mut *self.connection, self.place).await?;
         let limits = applicable(&draw.limits, &standing, &draw.spender);
         let mut books = self.books(row.execution_id).await?;
@@ -52,14 +56,17 @@ impl BudgetWriter<'_> {
         Ok(drawn)
     }
 
-    /// A run that ended, or stands still, gives back what it had drawn.
-    pub async fn close(&mut self, execution: i64, run: &Account) -> Result<(), StoreError> {
-        let mut books = self.books(execution).await?;
-        if books.shares.is_empty() {
-            return Ok(());
+    /// Runs that ended, or stand still, give back what they had drawn.
+    pub async fn close(&mut self, runs: &[(i64, &Account)]) -> Result<(), StoreError> {
+        let given = json_text(&runs.iter().map(|(execution, _)| execution).collect::<Vec<_>>());
+        let open = query_file_scalar!("queries/budget_shares_open.sql", given).fetch_all(&mut *self.connection).await;
+        let open = open.map_err(|error| self.place.error(error))?;
+        for (execution, run) in runs.iter().filter(|(execution, _)| open.contains(execution)) {
+            let mut books = self.books(*execution).await?;
+            books.close(run).map_err(|error| self.damaged(&error))?;
+            self.keep(books, Mover::Run(*execution)).await?;
         }
-        books.close(run).map_err(|error| self.damaged(&error))?;
-        self.keep(books, Mover::Run(execution)).await
+        Ok(())
     }
 
     pub async fn alert_breach(&mut self, breach: &Breach) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use crate::request::RequestId;
 use pmflow_engine::{Path, RunId, RunStatus, Write};
 use pmflow_plan::{PlanId, SourceMap};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A plan as it is kept: its canonical bytes and what belongs to it without being part of its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct StoredPlan {
 #[derive(Clone, Debug)]
 pub struct NewRun {
     pub process: Process,
-    pub writes: Vec<Write>,
+    pub writes: Arc<Vec<Write>>,
     /// The models' answers are made up; every place that shows the run's results says so.
     pub simulated: bool,
     /// Whose run it is.
@@ -48,7 +49,7 @@ pub enum Created {
 pub struct RunCommit {
     pub lease: Lease,
     /// The first is a `PutRun` whose sequence is one above the stored one.
-    pub writes: Vec<Write>,
+    pub writes: Arc<Vec<Write>>,
     /// Requests that this transition takes up.
     pub answered: Vec<RequestId>,
 }

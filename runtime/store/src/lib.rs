@@ -55,7 +55,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores transitions of any number of runs, each whole or not at all, in the order given. Several transitions of one
     /// run may stand in one batch; after one that conflicts, the later ones of that run conflict as well. The answers
-    /// stand in the order of the batch. An error means that nothing of the batch was stored.
+    /// stand in the order of the batch. An error means that nothing of the batch was stored. A run that the batch leaves ended or
+    /// suspended is given back with it, as by [`Store::release`].
     fn commit(&self, batch: Vec<RunCommit>) -> impl Future<Output = Result<Vec<Committed>, StoreError>> + Send;
 
     /// Takes a run for a process. Granted when nobody holds it, when the holder's lease is over, or when `gone` names

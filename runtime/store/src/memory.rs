@@ -199,7 +199,14 @@ impl Store for MemoryStore {
         let mut tables = self.tables();
         tables.check_amounts(&batch)?;
         tables.check_keys(&batch)?;
-        Ok(batch.into_iter().map(|commit| tables.commit(commit)).collect())
+        let leases: Vec<Lease> = batch.iter().map(|commit| commit.lease.clone()).collect();
+        let committed: Vec<Committed> = batch.into_iter().map(|commit| tables.commit(commit)).collect();
+        for (lease, committed) in leases.iter().zip(&committed) {
+            if matches!(committed, Committed::Stored { .. }) {
+                tables.give_back(&lease.run);
+            }
+        }
+        Ok(committed)
     }
 
     async fn claim(&self, run: &RunId, process: &Process, gone: Option<u64>) -> Result<Claim, StoreError> {

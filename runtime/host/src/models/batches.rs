@@ -3,7 +3,7 @@
 use super::{Environment, Models, outcome};
 use crate::clock;
 use pmflow_engine::{BatchedCall, CallId, Event, ModelCall, ProviderBatch};
-use pmflow_plan::{Failure, FailureClass, Plan};
+use pmflow_plan::{Failure, FailureClass};
 use pmflow_providers::{BatchLook, Handed, Request, Taken};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +18,12 @@ const GRACE: i64 = 1_800_000_000;
 const CANCEL_TRIES: u32 = 3;
 
 impl Models {
-    pub async fn submit(&self, plan: &Plan, calls: Vec<ModelCall>) -> Event {
+    pub async fn submit(&self, calls: Vec<ModelCall>) -> Event {
         let mut events = Vec::new();
         let mut requests: Vec<Request> = Vec::new();
         let mut ids: Vec<CallId> = Vec::new();
         for call in calls {
-            match self.request(plan, &call) {
+            match self.request(&call) {
                 Ok(request) => {
                     requests.push(request);
                     ids.push(call.call);
@@ -46,7 +46,7 @@ impl Models {
 
     /// Until the batch has ended: looking is repeated whatever goes wrong with it, for the provider works, and bills, meanwhile.
     pub async fn collect(&self, batch: ProviderBatch) -> Event {
-        let Some(model) = self.models.get(&batch.model).cloned() else {
+        let Some(model) = self.model(&batch.model).cloned() else {
             let failure = Failure::unknown(FailureClass::Permission, format!("the plan has no model `{}`", batch.model));
             return Event::Together(failed(ids(&batch), &failure));
         };
@@ -92,7 +92,7 @@ impl Models {
 
     /// Who collects the batch hears what became of it.
     pub async fn cancel(&self, batch: ProviderBatch) {
-        let Some(model) = self.models.get(&batch.model) else { return };
+        let Some(model) = self.model(&batch.model) else { return };
         for _ in 0..CANCEL_TRIES {
             match self.client.cancel_batch(model, &batch.name, &Environment).await {
                 Ok(()) => return,

@@ -77,11 +77,12 @@ fn answer(request: &Request, options: &SimulateOptions, identity: &[u8], fault: 
         Some(Fault::Truncated) => (text, stop) = (half(&text), Stop::Truncated),
         _ => {}
     }
-    let said = tokens::cut(encoding, &text, cap);
-    if said.len() < text.len() {
-        (text, stop) = (said.to_owned(), if stop == Stop::Refused { stop } else { Stop::Truncated });
+    let mut written = tokens::count(encoding, &text);
+    if written > cap {
+        text.truncate(tokens::cut(encoding, &text, cap).len());
+        stop = if stop == Stop::Refused { stop } else { Stop::Truncated };
+        written = tokens::count(encoding, &text);
     }
-    let written = tokens::count(encoding, &text);
     let output = if options.output == SimulatedOutput::Max { cap } else { written };
     let usage = Usage {
         input_tokens: Some(input_tokens(request, encoding)),

@@ -1,7 +1,7 @@
 //! One process per run.
 
 use super::Harness;
-use super::samples::{claimed, created, process, run_row, stored, transition, transition_to};
+use super::samples::{accepted, claimed, created, process, run_row, stored, transition, transition_to};
 use crate::{Ask, Claim, Claimed, Committed, Conflict, LEASE, Lease, Renewal, Store};
 use pmflow_engine::{RunId, RunStatus};
 use std::sync::Arc;
@@ -77,6 +77,26 @@ pub async fn a_released_run_is_free<H: Harness>(harness: &H) {
     assert_eq!(claimed(&store, &lease.run, &process(2)).await.epoch, 2);
 }
 
+pub async fn a_run_that_is_suspended_is_given_back_by_its_commit<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let lease = created(&store, "r1").await;
+    let mut suspended = run_row("r1", 2);
+    suspended.status = RunStatus::Suspended;
+    stored(&store, transition_to(&lease, suspended, vec![])).await;
+    assert_eq!(store.run(&lease.run).await.expect("the run is there").holder, None);
+    assert_eq!(claimed(&store, &lease.run, &process(2)).await.epoch, 2);
+}
+
+pub async fn a_run_that_only_stood_still_within_a_batch_is_kept<H: Harness>(harness: &H) {
+    let store = harness.fresh().await;
+    let lease = created(&store, "r1").await;
+    let mut suspended = run_row("r1", 2);
+    suspended.status = RunStatus::Suspended;
+    let batch = vec![transition_to(&lease, suspended, vec![]), transition(&lease, 3, vec![])];
+    assert_eq!(store.commit(batch).await.expect("both follow"), vec![accepted(), accepted()]);
+    assert!(matches!(store.claim(&lease.run, &process(2), None).await, Ok(Claim::Held(_))));
+}
+
 fn ids(claimed: &[Claimed]) -> Vec<&str> {
     claimed.iter().map(|claimed| &*claimed.lease.run.0).collect()
 }
@@ -133,7 +153,6 @@ pub async fn a_suspended_run_is_claimed_once_something_is_asked<H: Harness>(harn
     let mut suspended = run_row("r1", 2);
     suspended.status = RunStatus::Suspended;
     stored(&store, transition_to(&lease, suspended, vec![])).await;
-    store.release(&lease).await.expect("a run can be released");
     store.ask(&lease.run, Ask::Pause { by: "ada".to_owned() }).await.expect("a request can be made");
     assert_eq!(store.claim_free(&process(2), 9).await.expect("nothing is to be done"), vec![]);
     store.ask(&lease.run, Ask::Cancel { by: "ada".to_owned() }).await.expect("a request can be made");

@@ -64,6 +64,8 @@ macro_rules! conformance_tests {
             leases::who_lost_a_run_changes_nothing,
             leases::renewing_keeps_a_run,
             leases::a_released_run_is_free,
+            leases::a_run_that_is_suspended_is_given_back_by_its_commit,
+            leases::a_run_that_only_stood_still_within_a_batch_is_kept,
             leases::free_runs_are_claimed_oldest_first,
             leases::many_processes_share_what_is_free,
             leases::a_suspended_run_is_claimed_once_something_is_asked,

@@ -20,7 +20,7 @@ pub async fn runs_are_listed_newest_first_in_pages<H: Harness>(harness: &H) {
     }
     let mut other = new_run("other");
     store.put_plan(plan_of("weekly")).await.expect("a plan can be stored");
-    if let Some(Write::PutRun(row)) = other.writes.first_mut() {
+    if let Some(Write::PutRun(row)) = std::sync::Arc::make_mut(&mut other.writes).first_mut() {
         (row.flow, row.plan, row.created_at) = ("weekly".to_owned(), PlanId("plan_weekly".to_owned()), START + 1_000);
     }
     (other.simulated, other.process) = (true, process(9));
@@ -265,7 +265,7 @@ pub async fn history_sums_what_prompts_came_to<H: Harness>(harness: &H) {
     stored(&store, transition(&lease, 3, second.into_iter().map(Write::RecordStep).collect())).await;
     let mut pretended = new_run("r2");
     pretended.simulated = true;
-    pretended.writes.push(Write::RecordStep(step(&root(), "fit", 1)));
+    std::sync::Arc::make_mut(&mut pretended.writes).push(Write::RecordStep(step(&root(), "fit", 1)));
     store.create(pretended).await.expect("a run can be created");
 
     let rows = store.history("daily").await.expect("history can be read");

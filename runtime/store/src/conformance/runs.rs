@@ -53,7 +53,7 @@ pub async fn a_transition_that_does_not_follow_conflicts_alone<H: Harness>(harne
     let store = harness.fresh().await;
     let (first, second) = (created(&store, "r1").await, created(&store, "r2").await);
     let unknown = Lease { run: RunId("r3".into()), epoch: 1 };
-    let misplaced = crate::RunCommit { lease: first.clone(), writes: vec![], answered: vec![] };
+    let misplaced = crate::RunCommit { lease: first.clone(), writes: vec![].into(), answered: vec![] };
     let batch = vec![
         transition(&first, 3, vec![Write::RecordStep(step(&root(), "fit", 1))]),
         transition(&second, 2, vec![]),

@@ -57,7 +57,7 @@ pub fn run_row(run: &str, sequence: u64) -> RunRow {
 pub fn new_run(run: &str) -> NewRun {
     NewRun {
         process: process(1),
-        writes: vec![Write::PutRun(run_row(run, 1)), Write::PutInstance(instance(&root(), None, 0))],
+        writes: vec![Write::PutRun(run_row(run, 1)), Write::PutInstance(instance(&root(), None, 0))].into(),
         simulated: false,
         started_by: "ada".to_owned(),
         setup: "{\"folder\":\"/flows\"}".to_owned(),
@@ -134,7 +134,7 @@ pub fn transition(lease: &Lease, sequence: u64, writes: Vec<Write>) -> RunCommit
 
 pub fn transition_to(lease: &Lease, row: RunRow, mut writes: Vec<Write>) -> RunCommit {
     writes.insert(0, Write::PutRun(row));
-    RunCommit { lease: lease.clone(), writes, answered: Vec::new() }
+    RunCommit { lease: lease.clone(), writes: writes.into(), answered: Vec::new() }
 }
 
 pub fn taking_up(mut commit: RunCommit, requests: &[RequestId]) -> RunCommit {

@@ -3,9 +3,10 @@
 use super::{StoredApproval, StoredExecution, StoredInstance, Tables};
 use crate::lease::Lease;
 use crate::{CachedAnswer, Committed, Conflict, Created, Kept, NewRun, RunCommit, StoreError, UsageRow};
-use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, Path, RunRow, RunStatus, Write};
+use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, Path, RunId, RunRow, RunStatus, Write};
 use pmflow_plan::Money;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 impl Tables {
     pub(super) fn create(&mut self, new: NewRun) -> Result<Created, StoreError> {
@@ -69,6 +70,15 @@ impl Tables {
         Committed::Stored { refused: self.write_all(number, commit.writes) }
     }
 
+    /// Behind a batch: who ended or stands still is held by nobody.
+    pub(super) fn give_back(&mut self, run: &RunId) {
+        if let Ok(execution) = self.execution_mut(run)
+            && execution.row.status != RunStatus::Running
+        {
+            execution.held_by = None;
+        }
+    }
+
     /// A row whose key is taken fails the whole batch, before anything of it is stored.
     pub(super) fn check_keys(&self, batch: &[RunCommit]) -> Result<(), StoreError> {
         let mut standing = BTreeMap::new();
@@ -113,10 +123,10 @@ impl Tables {
         Ok((number, row.clone()))
     }
 
-    fn write_all(&mut self, number: i64, writes: Vec<Write>) -> Vec<Path> {
+    fn write_all(&mut self, number: i64, writes: Arc<Vec<Write>>) -> Vec<Path> {
         let mut refused = Vec::new();
         let mut left_out = BTreeSet::new();
-        for write in writes {
+        for write in Arc::unwrap_or_clone(writes) {
             match write {
                 Write::CachePut { key, value, at, flow, .. } => {
                     self.cache.insert(key, (flow, CachedAnswer { value, at }));
