@@ -5,6 +5,7 @@ use crate::apply::{Applied, Applier};
 use crate::faults::Place;
 use crate::open::PostgresOptions;
 use crate::patience::{Patience, may_pass};
+use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::{Committed, Created, NewRun, RunCommit, StoreError};
 use sqlx::{ConnectOptions, Connection, PgConnection, query_file_scalar};
@@ -52,7 +53,7 @@ impl WriterHandle {
         for _ in 0..options.writers.max(1) {
             let options = options.clone();
             let writer = Writer { options, place: place.clone(), connection: None, plans: BTreeSet::new() };
-            tokio::spawn(writer.run(waiting.clone()));
+            on_own_thread(writer.run(waiting.clone()));
         }
         WriterHandle { jobs, place }
     }
@@ -84,7 +85,9 @@ enum Attempt {
 
 impl Writer {
     async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
-        while let Some(group) = gathered(&waiting).await {
+        loop {
+            let group = gathered(&mut *waiting.lock().await, GROUP_MAX).await;
+            let Some(group) = group else { break };
             self.settle(group).await;
         }
         if let Some(connection) = self.connection.take() {
@@ -217,20 +220,6 @@ impl Writer {
         self.connection = Some(connection);
         Ok(status)
     }
-}
-
-/// The next group; none once nobody can want anything written any more.
-async fn gathered(waiting: &Mutex<mpsc::Receiver<Job>>) -> Option<Vec<Job>> {
-    let mut waiting = waiting.lock().await;
-    let mut group = vec![waiting.recv().await?];
-    // Callers whom the last group has just answered get to queue up before this one starts.
-    tokio::task::yield_now().await;
-    while group.len() < GROUP_MAX
-        && let Ok(job) = waiting.try_recv()
-    {
-        group.push(job);
-    }
-    Some(group)
 }
 
 /// Whether the fault may lie in what one caller sent rather than in the database.

@@ -8,6 +8,7 @@ use crate::single::Single;
 use crate::triggers::{TriggerDone, TriggerWork};
 use pmflow_engine::RunId;
 use pmflow_plan::Money;
+use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::{
     Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Claimed, Committed, Created, Draw, Drawn, Lease, NewRun, Process,
@@ -102,7 +103,7 @@ impl WriterHandle {
         let place = options.place();
         let writer = Writer { options, place: place.clone(), connection: Some(connection), plans: BTreeSet::new() };
         let (tell_closed, closed) = watch::channel(false);
-        tokio::spawn(async move {
+        on_own_thread(async move {
             writer.run(waiting).await;
             tell_closed.send_replace(true);
         });
@@ -133,15 +134,7 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
-        while let Some(first) = waiting.recv().await {
-            // Callers whom the last group has just answered get to queue up before this one starts.
-            tokio::task::yield_now().await;
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX
-                && let Ok(job) = waiting.try_recv()
-            {
-                group.push(job);
-            }
+        while let Some(group) = gathered(&mut waiting, GROUP_MAX).await {
             // It cannot be within a transaction: the group goes without it, and it comes behind.
             let (vacuums, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|job| matches!(job.work, Work::Vacuum));
             let closes = group.iter().any(|job| matches!(job.work, Work::Close));

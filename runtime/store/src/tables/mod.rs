@@ -4,6 +4,7 @@
 pub mod budgets;
 pub mod decode;
 pub mod fold;
+pub mod group;
 mod history;
 pub mod judge;
 pub mod prune;
