@@ -4,6 +4,7 @@
 mod check;
 mod cost;
 mod engine;
+mod items;
 mod measure;
 mod probe;
 mod project;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "usage: bench [check|start|cost|calls|rows|million|all] [--baml PATH]
-       bench [runs|probe] [memory|sqlite|postgres] [IN_FLIGHT]";
+       bench [runs|probe|items] [memory|sqlite|postgres] [IN_FLIGHT]";
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -36,6 +37,7 @@ fn main() {
         ("calls", &runs::calls),
         ("rows", &runs::rows),
         ("million", &runs::million),
+        ("items", &|| items::items(&only)),
         ("runs", &|| engine::runs(&only)),
         ("probe", &|| probe::probe(&only)),
     ];
