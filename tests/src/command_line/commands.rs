@@ -13,7 +13,7 @@ fn ends(said: &Said, code: i32, words: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "init",
     "check",
     "fmt",
@@ -37,6 +37,7 @@ const COMMANDS: [&str; 29] = [
     "deploy",
     "schedule",
     "export",
+    "prune",
     "doctor",
     "worker",
     "serve",

@@ -18,6 +18,7 @@ mod mistakes;
 mod moderation;
 mod prices;
 mod process;
+mod prunes;
 mod rate_limits;
 mod schedules;
 mod telemetry;
