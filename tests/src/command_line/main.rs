@@ -11,6 +11,7 @@ mod commands;
 mod costs;
 mod directory;
 mod examples;
+mod faults;
 mod hooks;
 mod kills;
 mod listener;
