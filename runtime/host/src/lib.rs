@@ -12,6 +12,7 @@ mod clock;
 pub mod deploy;
 mod driver;
 mod effects;
+pub mod environment;
 mod fault;
 mod fitting;
 pub mod input;

@@ -36,6 +36,26 @@ fn doctor_says_what_is_wrong() {
     assert!(said.out.contains("wrong database: ") && !said.out.contains("secret"), "{}", said.out);
 }
 
+/// What the environment says about providers is looked at as well, and what cannot be used is named.
+#[test]
+fn doctor_looks_at_the_providers() {
+    let folder = small("hello");
+    let said = folder.pmflow("doctor");
+    assert!(said.out.contains("note  providers: no key is set here (ANTHROPIC_API_KEY, "), "{}", said.out);
+    let mut command = folder.command(&["doctor"]);
+    command.env("OPENAI_API_KEY", "sk-hidden").env("GROQ_BASE_URL", "me:hidden@nowhere").env("OPENAI_RATE_LIMIT", "fast");
+    let said = crate::process::said(command.output().expect("pmflow can be started"));
+    assert_eq!(said.code, Some(3), "{}", said.out);
+    for expected in [
+        "fine  providers: keys are set here of openai\n",
+        "wrong providers: OPENAI_RATE_LIMIT: `fast` is no limit",
+        "wrong providers: GROQ_BASE_URL is no address; it should look like `http://localhost:11434/v1`",
+    ] {
+        assert!(said.out.contains(expected), "{expected}: {}", said.out);
+    }
+    assert!(!said.out.contains("hidden"), "{}", said.out);
+}
+
 #[test]
 fn export_gives_every_row() {
     let folder = small("hello");
