@@ -345,6 +345,7 @@ impl<S: Store> Host<S> {
         let spender = budgets::spender(&plan, &setup);
         let limits = budgets::declared(&plan, &spender);
         let driver = Driver {
+            clock: clock::RunClock::from(run.changed_at()),
             spender,
             limits,
             store: self.store.clone(),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// The library that stands between a process and its C library, built once.
@@ -155,6 +156,37 @@ fn a_clock_that_jumps() {
         let runs = json(&folder, "runs").to_string();
         assert_eq!(runs.matches("\"held\":\"0\"").count(), 2, "{runs}");
     }
+}
+
+/// The clock is set back by two days while a call is under way that fails and is tried again: what waits for that waits a second
+/// or so, not two days, and neither does the worker that takes the run up with a clock which was right all the time.
+#[test]
+fn a_clock_that_is_set_back_delays_nothing() {
+    let folder = Arc::new(small("hello").on_server());
+    let source = std::fs::read_to_string(folder.path().join("hello.pmflow")).expect("the example can be read");
+    folder.write("hello.pmflow", source.replace("let greeting = greet(name)", "let greeting = greet(name) retry 3"));
+    let clock = folder.write("clock", "172800");
+    let provider = Provider::saying(|_| Reply::text("Welcome!"));
+    let (setting_back, asked, is_well) = (folder.clone(), provider.answered.clone(), Arc::new(AtomicBool::new(false)));
+    let is_well_now = is_well.clone();
+    provider.server.otherwise(move |_| {
+        setting_back.write("clock", "0");
+        asked.fetch_add(1, Ordering::SeqCst);
+        let is_well = is_well_now.load(Ordering::SeqCst);
+        if is_well { Reply::text("Welcome!") } else { Reply::status(500, r#"{"error":{"message":"broken"}}"#) }
+    });
+    let id = fine(&folder, "run hello.pmflow --yes --max-cost 1 --detach").trim().to_owned();
+    let mut first = Daemon::start(in_world(provider.command(&folder, &["worker"]), "WORLD_CLOCK", clock));
+    first.hear("run taken up");
+    while provider.answered.load(Ordering::SeqCst) < 2 {
+        std::thread::yield_now();
+    }
+    first.signal("TERM");
+    assert_eq!(first.ended().0, Some(0));
+    is_well.store(true, Ordering::SeqCst);
+    let mut second = Daemon::start(provider.command(&folder, &["worker"]));
+    let ended = second.hear("run ended");
+    assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
 }
 
 /// Whenever a request reaches a provider, what it may cost is committed already: another process can read its hold.
