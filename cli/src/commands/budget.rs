@@ -44,11 +44,11 @@ struct Set {
     which: Which,
 
     /// Dollars per day.
-    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true)]
     daily: Option<Money>,
 
     /// Dollars per month.
-    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true)]
     monthly: Option<Money>,
 
     /// Where days and months begin.
@@ -105,11 +105,11 @@ struct Raise {
     which: Which,
 
     /// Dollars for today.
-    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, required_unless_present = "monthly")]
+    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true, required_unless_present = "monthly")]
     daily: Option<Money>,
 
     /// Dollars for this month.
-    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true)]
     monthly: Option<Money>,
 }
 

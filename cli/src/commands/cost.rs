@@ -63,7 +63,7 @@ pub struct Arguments {
     fail_on: Vec<Policy>,
 
     /// Short for --fail-on 'ceiling > $DOLLARS per run'.
-    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true)]
     fail_over: Option<pmflow_plan::Money>,
 }
 

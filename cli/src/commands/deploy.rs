@@ -32,7 +32,7 @@ pub struct Arguments {
     inputs: Vec<(String, String)>,
 
     /// Spend at most so many dollars in each run, below the flow's own budget.
-    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars, allow_hyphen_values = true)]
     max_cost: Option<Money>,
 
     /// Start up to so much later than the schedule says, so that many flows do not start in one second: 30s, 5m.

@@ -4,15 +4,17 @@ use crate::format::{moment, plural, span};
 use crate::project::{Project, SETTINGS_FILE, StorePlace};
 use crate::store::{AnyStore, block_on, failed, missing, open};
 use crate::terminal::{Style, Terminal};
+use pmflow_compiler::cost::Catalog;
 use pmflow_engine::{RunStatus, Time};
 use pmflow_host::deploy::InForce;
 use pmflow_host::secrets::environment;
 use pmflow_host::{Fault, Host};
 use pmflow_plan::Plan;
 use pmflow_store::{RunFilter, RunSummary, Store as _};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Look whether everything is as it must be: settings, database, clock, keys, runs that stand still
+/// Look whether everything is as it must be: settings, providers, database, clock, runs that stand still
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   pmflow doctor
@@ -46,6 +48,7 @@ pub fn run(_: &Arguments, terminal: &Terminal) -> Result<Code> {
         }
     };
     findings.settings(&project);
+    findings.providers();
     block_on(async {
         if let Some(path) = missing(&project) {
             findings.note("database", &format!("`{}` does not exist yet; the first run makes it", path.display()));
@@ -93,6 +96,28 @@ impl Findings<'_> {
                 self.fine("alerts", &format!("go to {}", names.join(", ")));
             }
             Err(error) => self.wrong("alerts", &error),
+        }
+    }
+
+    /// Of this environment: a worker has its own.
+    fn providers(&mut self) {
+        let names: BTreeSet<&str> = Catalog::builtin().entries().map(|(provider, _)| provider.provider.as_str()).collect();
+        let (mut with_key, mut variables) = (Vec::new(), Vec::new());
+        for name in names {
+            let settings = pmflow_host::environment::provider(name);
+            for wrong in settings.wrong {
+                self.wrong("providers", &Failed::new(wrong));
+            }
+            if settings.has_key {
+                with_key.push(name);
+            }
+            variables.extend(settings.key_variables.into_iter().next());
+        }
+        if with_key.is_empty() {
+            let said = format!("no key is set here ({}); only simulated runs need none", variables.join(", "));
+            self.note("providers", &said);
+        } else {
+            self.fine("providers", &format!("keys are set here of {}", with_key.join(", ")));
         }
     }
 

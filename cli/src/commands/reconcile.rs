@@ -25,7 +25,7 @@ pub struct Arguments {
     call: Option<String>,
 
     /// What it was billed, in dollars.
-    #[arg(long, value_name = "DOLLARS", value_parser = dollars, group = "outcome")]
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars, allow_hyphen_values = true, group = "outcome")]
     billed: Option<Money>,
 
     /// It was not billed.

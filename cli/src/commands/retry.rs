@@ -33,7 +33,7 @@ pub struct Arguments {
     definition: Option<Target>,
 
     /// Spend at most so many dollars, below the flow's own budget.
-    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars, allow_hyphen_values = true)]
     max_cost: Option<Money>,
 
     /// Do not ask before spending real money.

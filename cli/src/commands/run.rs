@@ -42,7 +42,7 @@ pub struct Arguments {
     dry_run: bool,
 
     /// Spend at most so many dollars in this run, below the flow's own budget.
-    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars, allow_hyphen_values = true)]
     max_cost: Option<Money>,
 
     /// Do not ask before spending real money.
@@ -481,6 +481,11 @@ pub fn key_value(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 pub fn dollars(text: &str) -> std::result::Result<Money, String> {
-    let amount = Money::parse(text.trim_start_matches('$')).filter(|amount| *amount >= Money::ZERO);
-    amount.ok_or_else(|| format!("`{text}` is no amount of dollars, such as 0.25"))
+    match Money::parse(&text.replacen('$', "", 1)) {
+        Some(amount) if amount < Money::ZERO => {
+            Err(format!("`{text}` is less than nothing; write an amount of dollars, such as 0.25"))
+        }
+        Some(amount) => Ok(amount),
+        None => Err(format!("`{text}` is no amount of dollars, such as 0.25")),
+    }
 }

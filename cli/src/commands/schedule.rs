@@ -96,7 +96,7 @@ struct Backfill {
     until: Option<Time>,
 
     /// Dollars for all of its runs together.
-    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars, allow_hyphen_values = true)]
     budget: Money,
 
     /// Times that a backfill of this name has run are not run again.

@@ -122,6 +122,11 @@ impl Run {
         self.state.created_at
     }
 
+    /// The time that it has come to: it goes on from there, whatever a clock says.
+    pub fn changed_at(&self) -> Time {
+        self.state.changed_at
+    }
+
     pub fn status(&self) -> RunStatus {
         self.state.status
     }

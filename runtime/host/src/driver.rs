@@ -1,10 +1,11 @@
 //! One run, driven: apply events, commit what they wrote, then dispatch what they ask for. Never in another order.
 
 use crate::caretaker::{LISTEN_EVERY, Notice, Tending};
+use crate::clock::RunClock;
 use crate::effects::Effects;
 use crate::fault::{Boundary, Fault};
 use crate::observe::{Seen, Watch};
-use crate::{Approvals, HostError, budgets, clock};
+use crate::{Approvals, HostError, budgets};
 use pmflow_engine::{BudgetAnswer, Command, Counters, Event, Path, Run, RunEnd, RunStatus, Transition, Write};
 use pmflow_ledger::Account;
 use pmflow_plan::Money;
@@ -73,6 +74,7 @@ pub(crate) struct Driver<S: Store> {
     pub effects: Arc<Effects<S>>,
     pub gates_moved: watch::Receiver<u64>,
     pub run: Run,
+    pub clock: RunClock,
     pub lease: Lease,
     pub tending: Tending<S>,
     pub fault: Arc<Fault>,
@@ -183,7 +185,7 @@ impl<S: Store> Driver<S> {
     }
 
     fn apply(&mut self, event: Event) -> Pending {
-        self.run.apply(clock::now(), event).into()
+        self.run.apply(self.clock.now(), event).into()
     }
 
     /// The event and those that came in the meantime: one commit serves them all.
@@ -338,7 +340,7 @@ impl<S: Store> Driver<S> {
                 answer(Event::ItemsAdmitted { instance, step, batch, rejected });
             }
             Command::StartTimer(timer) => {
-                let wait = u64::try_from(timer.at.saturating_sub(clock::now())).unwrap_or(0);
+                let wait = u64::try_from(timer.at.saturating_sub(self.clock.now())).unwrap_or(0);
                 flight.tasks.spawn(async move {
                     tokio::time::sleep(Duration::from_micros(wait)).await;
                     answer(Event::TimerFired { timer: timer.id });

@@ -9,6 +9,7 @@ use crate::rows::Rows;
 use crate::turns::{RunTurns, Turns};
 use crate::{HostError, Setup, budgets};
 use pmflow_engine::{CacheLookup, Command, Event, Gather, RunId};
+use pmflow_ledger::gate::Lane;
 use pmflow_plan::failure::Failure;
 use pmflow_plan::{FailureClass, Plan};
 use pmflow_store::Store;
@@ -39,7 +40,7 @@ impl<S: Store> Effects<S> {
     ) -> Result<Effects<S>, HostError> {
         let plan = ready.plan.clone();
         let models = Models::new(ready.clone(), setup, clients)?;
-        let lane = format!("{}/{}", budgets::TEAM, plan.flow);
+        let lane = Lane { team: budgets::TEAM.to_owned(), flow: plan.flow.clone() };
         let operations = Operations::new(setup, clients, turns.clone(), lane.clone());
         let turns = RunTurns::new(turns, &plan, &models, lane, observer.clone())?;
         let (run, rows, line) = (RunId("".into()), Rows::new(setup), Vec::new());

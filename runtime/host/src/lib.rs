@@ -12,6 +12,7 @@ mod clock;
 pub mod deploy;
 mod driver;
 mod effects;
+pub mod environment;
 mod fault;
 mod fitting;
 pub mod input;
@@ -339,6 +340,7 @@ impl<S: Store> Host<S> {
         let spender = budgets::spender(&plan, &setup);
         let limits = budgets::declared(&plan, &spender);
         let driver = Driver {
+            clock: clock::RunClock::from(run.changed_at()),
             spender,
             limits,
             store: self.store.clone(),

@@ -8,7 +8,7 @@ use crate::{Setup, clock, secrets};
 use pmflow_connectors::http::{Client, Invocation, cursor_within};
 use pmflow_engine::stream::Stages;
 use pmflow_engine::{Event, OperationCall, Time};
-use pmflow_ledger::gate::{Limit, Outcome, Report, Unit};
+use pmflow_ledger::gate::{Lane, Limit, Outcome, Report, Unit};
 use pmflow_plan::eval::{Context, NOW, Scope, TODAY};
 use pmflow_plan::failure::Failure;
 use pmflow_plan::value::{Record, time};
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Operations<S> {
     client: Client,
     turns: Arc<Turns<S>>,
-    lane: String,
+    lane: Lane,
     /// Other addresses of connectors: another server has other limits.
     urls: BTreeMap<String, String>,
     /// By connector.
@@ -45,7 +45,7 @@ pub(crate) struct PagePull<'a> {
 }
 
 impl<S: Store> Operations<S> {
-    pub fn new(setup: &Setup, clients: &Clients, turns: Arc<Turns<S>>, lane: String) -> Operations<S> {
+    pub fn new(setup: &Setup, clients: &Clients, turns: Arc<Turns<S>>, lane: Lane) -> Operations<S> {
         let (client, urls) = (clients.of_operations(setup), setup.connector_urls.clone());
         Operations { client, turns, lane, urls, accounts: Mutex::default() }
     }

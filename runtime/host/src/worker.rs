@@ -3,7 +3,7 @@
 use crate::schedules::Schedules;
 use crate::{Approvals, Host, HostError, Live, Taking, Wish, is_dead};
 use pmflow_engine::{RunEnd, RunId, RunStatus};
-use pmflow_store::{Claimed, Lease, RunFilter, Store, StoreError};
+use pmflow_store::{Claimed, LEASE, Lease, RunFilter, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -168,8 +168,21 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
     {
         tracing::debug!(%run, %error, "what took the run over counts this process as dead");
     }
+    let is_of_another_build = matches!(ended, Err(HostError::Plan(_)));
     tell(&run, ended);
+    if is_of_another_build {
+        leave_to_others(&host, &lease, &mut wished).await;
+    }
     run
+}
+
+/// Another build wrote the run's plan, and can execute it. This one has not died of it, so it gives the run back, but only after
+/// a while: or it would take it up again at once.
+async fn leave_to_others<S: Store>(host: &Host<S>, lease: &Lease, wished: &mut watch::Receiver<Wish>) {
+    let _ = tokio::time::timeout(LEASE / 2, wished.changed()).await;
+    if let Err(error) = host.store.release(lease).await {
+        tracing::debug!(run = %lease.run, %error, "the run's lease is left to run out");
+    }
 }
 
 /// After an error the lease is left to run out: whoever takes the run up next does so a while later, and not at once again.

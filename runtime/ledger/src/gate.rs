@@ -4,8 +4,9 @@
 //! breaker for each model. [`Gate::step`] takes in what became of earlier calls and says who goes now. Time is an argument,
 //! in microseconds, of one clock; a store keeps the gate and steps it for all processes that share it.
 //!
-//! Turns are given round robin over *lanes* (a team's flow), not first come, first served: a flow with a thousand calls
-//! waiting does not keep another flow's single call waiting for more than one turn of its own.
+//! Turns are given round robin over teams, and of each team over its flows, not first come, first served: a flow with a
+//! thousand calls waiting does not keep another flow's single call waiting for more than one turn of its own, and a team with
+//! fifty flows gets no more than a team with one.
 
 mod breaker;
 mod lanes;
@@ -13,6 +14,7 @@ mod ration;
 mod window;
 
 pub use breaker::{Breaker, FAILURES_MAX, OPEN_US_MAX, OPEN_US_MIN};
+pub use lanes::Lane;
 pub use ration::{Reading, Unit};
 pub use window::Window;
 
@@ -64,7 +66,7 @@ pub struct Step {
 /// A call that waits for its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
-    pub lane: String,
+    pub lane: Lane,
     pub model: String,
     pub tokens: u64,
     /// It has somewhere else to go, or has waited long enough, when the model is out of service.
@@ -123,8 +125,7 @@ impl Gate {
         }
         self.lanes.waiting(&step.process, &step.wants, now);
         let said = self.give(step, now);
-        let left: Vec<&Want> = waiting(&step.wants, &said).collect();
-        self.lanes.still_waiting(&step.process, &left);
+        self.lanes.still_waiting(&step.process, waiting(&step.wants, &said), now);
         self.models.retain(|_, model| *model != ModelGate::default());
         said
     }

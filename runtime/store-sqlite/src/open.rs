@@ -4,6 +4,7 @@ use crate::faults::Place;
 use pmflow_store::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -100,11 +101,13 @@ pub(crate) async fn connect_and_migrate(options: &SqliteOptions) -> Result<Sqlit
     if layout(&mut connection, &place).await? == Some(known) {
         // Only compares; waits for nobody's lock.
         MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| place.migration_error(error, known))?;
+        check_tables(&mut connection, &place).await?;
         return Ok(connection);
     }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
     MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| place.migration_error(error, known))?;
     transaction.commit().await.map_err(|error| place.error(error))?;
+    check_tables(&mut connection, &place).await?;
     Ok(connection)
 }
 
@@ -128,6 +131,22 @@ async fn layout(connection: &mut SqliteConnection, place: &Place) -> Result<Opti
     }
     let newest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await;
     newest.map_err(|error| place.error(error))
+}
+
+/// `queries/layout.sql` gives what stands in this file for a database that was just made; `./prepare` writes it.
+const LAYOUT: &str = include_str!("../layout.txt");
+
+/// Everything that the layout has must be there; what somebody added on top is theirs.
+async fn check_tables(connection: &mut SqliteConnection, place: &Place) -> Result<(), StoreError> {
+    let found = sqlx::query_scalar::<_, String>(include_str!("../queries/layout.sql")).fetch_all(connection).await;
+    let found: BTreeSet<String> = found.map_err(|error| place.error(error))?.into_iter().collect();
+    let missing: Vec<&str> = LAYOUT.lines().filter(|line| !found.contains(*line)).collect();
+    let detail = match missing.as_slice() {
+        [] => return Ok(()),
+        [first] => format!("there is no {first}"),
+        [first, rest @ ..] => format!("there is no {first}, and {} more differ", rest.len()),
+    };
+    Err(StoreError::ChangedByHand { place: place.path.clone(), detail })
 }
 
 /// Switching a new file to write-ahead logging needs it alone and does not wait for others by itself.

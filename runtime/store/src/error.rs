@@ -91,7 +91,7 @@ pub enum StoreError {
     NotMigrated { place: String, found: Option<i64>, known: i64 },
 
     #[error(
-        "the tables of the database {place} are not as `pmflow migrate` made them: {detail}. Undo what was changed by hand, or \
+        "the tables of the database {place} are not as pmflow made them: {detail}. Undo what was changed by hand, or \
          restore a backup. Nothing was changed."
     )]
     ChangedByHand { place: String, detail: String },

@@ -13,7 +13,7 @@ fn ends(said: &Said, code: i32, words: &[&str]) {
     }
 }
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "init",
     "check",
     "fmt",
@@ -37,6 +37,7 @@ const COMMANDS: [&str; 29] = [
     "deploy",
     "schedule",
     "export",
+    "prune",
     "doctor",
     "worker",
     "serve",
@@ -207,6 +208,26 @@ fn cancel_ends_a_run_for_good() {
 }
 
 /// A limit that is too small ends the run as a broken budget, before anything is spent; with more it goes on.
+/// Limits of zero, below zero and beyond everything: what they mean is said before anything is spent.
+#[test]
+fn absurd_limits_are_refused_or_explained() {
+    let folder = small("hello");
+    for (words, said) in [
+        ("run hello.pmflow --simulate --max-cost -1", "`-1` is less than nothing; write an amount of dollars, such as 0.25"),
+        ("run hello.pmflow --simulate --max-cost $-1", "`$-1` is less than nothing"),
+        ("run hello.pmflow --simulate --max-cost 1e99", "`1e99` is no amount of dollars, such as 0.25"),
+        ("budget set team --daily -1", "`-1` is less than nothing"),
+        ("budget set team --monthly 99999999", "at most $9,223,372). Nothing was recorded"),
+        ("budget set team --daily 5 --zone Mars/Base", "there is no time zone `Mars/Base`"),
+    ] {
+        ends(&folder.pmflow(words), 3, &[said]);
+    }
+    ends(&folder.pmflow("budget set team --daily 0"), 0, &["nothing can be spent under it"]);
+    let refused = folder.pmflow("run hello.pmflow --simulate --max-cost 0");
+    ends(&refused, 2, &["$0.00 of the run's budget is left", "--max-cost DOLLARS"]);
+    ends(&folder.pmflow("run hello.pmflow --simulate --max-cost 99999999999999999999"), 0, &["succeeded"]);
+}
+
 #[test]
 fn a_limit_that_is_too_small_can_be_raised() {
     let folder = small("content-moderation");

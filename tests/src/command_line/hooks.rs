@@ -46,6 +46,25 @@ fn post(address: &str, path: &str, headers: &Headers<'_>, body: &str) -> Answer 
     Answer { status, json: serde_json::from_str(body).unwrap_or(Value::Null), head: head.to_owned() }
 }
 
+/// Sends 100 MB in chunks, without saying before how much it will be; the status, and how much of it was taken.
+fn post_without_end(address: &str, path: &str) -> (u16, usize) {
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    let head = "host: here\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(format!("POST {path} HTTP/1.1\r\n{head}").as_bytes()).expect("a request can be sent");
+    let chunk = format!("2710\r\n{}\r\n", " ".repeat(10_000));
+    let mut answering = stream.try_clone().expect("a connection has two ends");
+    let answer = std::thread::spawn(move || {
+        let mut answer = [0; 12];
+        answering.read_exact(&mut answer).expect("it was answered");
+        answer
+    });
+    // Nobody listens any more once it is refused.
+    let sent = (0..10_000).take_while(|_| stream.write_all(chunk.as_bytes()).is_ok()).count();
+    let answer = answer.join().expect("it was answered");
+    let status = std::str::from_utf8(&answer).ok().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    (status.expect("it has a status"), sent * 10_000)
+}
+
 fn signed(id: &str, body: &str) -> Headers<'static> {
     sign(SECRET, id, pmflow_host::now(), body.as_bytes()).to_vec()
 }
@@ -94,6 +113,9 @@ fn start_one_run_for_each_delivery() {
         assert_eq!(answer.status, status, "{}", answer.json);
         assert!(answer.json["error"].as_str().is_some_and(|error| error.contains(expected)), "{expected}: {}", answer.json);
     }
+    let (status, taken) = post_without_end(&address, at);
+    assert_eq!(status, 413);
+    assert!(taken < 20_000_000, "{taken} bytes of 100,000,000 were taken");
     let large = r#"{"id":"A-2","amount":5000}"#;
     let answer = post(&address, at, &signed("m9", large), large);
     let told = (answer.json["path"].as_str(), answer.json["expected"].as_str(), answer.json["found"].as_str());
@@ -113,6 +135,44 @@ fn start_one_run_for_each_delivery() {
     let outputs = fine(&folder, "outputs --run all --format jsonl --fields value");
     let expected = json!({ "value": { "shop": "north", "id": "A-1", "amount": 12 } }).to_string();
     assert_eq!(outputs.lines().collect::<Vec<_>>(), [expected.as_str(); 3]);
+}
+
+/// Deliveries come twice and at the same time, in another order than they were made, and long after: each id has one run.
+#[test]
+fn deliveries_at_once_and_in_any_order_have_one_run_each() {
+    const DELIVERIES: usize = 6;
+    let folder = Folder::new();
+    folder.write("order.pmflow", FLOW.replace(" limit 3 per day", " limit 30 per day"));
+    fine(&folder, "deploy order.pmflow --input shop=north");
+    let mut command = folder.command(&["serve", "--worker", "--listen", "127.0.0.1:0"]);
+    command.env("SHOP_SECRET", SECRET);
+    let mut served = Daemon::start(command);
+    let address = listening(&mut served);
+    let send = |number: usize| {
+        let body = format!(r#"{{"id":"A-{number}","amount":{}}}"#, number + 1);
+        // Signed four minutes ago, which is late and not too late.
+        let headers = sign(SECRET, &format!("m{number}"), pmflow_host::now() - 240_000_000, body.as_bytes()).to_vec();
+        let answer = post(&address, "/hooks/on_order", &headers, &body);
+        (number, answer.status, answer.json["run"].as_str().expect("its run is named").to_owned())
+    };
+    let send = &send;
+    let order = (0..DELIVERIES).rev().flat_map(|number| [number, number, (number + 3) % DELIVERIES]);
+    let answers: Vec<(usize, u16, String)> = std::thread::scope(|scope| {
+        let sending: Vec<_> = order.map(|number| scope.spawn(move || send(number))).collect();
+        sending.into_iter().map(|sent| sent.join().expect("nothing panics")).collect()
+    });
+    for number in 0..DELIVERIES {
+        let of: Vec<_> = answers.iter().filter(|(of, ..)| *of == number).collect();
+        let taken = of.iter().filter(|(_, status, _)| *status == 202).count();
+        assert_eq!((of.len(), taken), (3, 1), "{of:?}");
+        assert!(of.iter().all(|(_, status, run)| matches!(status, 200 | 202) && *run == of[0].2), "{of:?}");
+    }
+    for _ in 0..DELIVERIES {
+        served.hear("run ended");
+    }
+    served.signal("TERM");
+    assert_eq!(served.ended().0, Some(0));
+    assert_eq!(fine(&folder, "outputs --run all --format jsonl --fields value").lines().count(), DELIVERIES);
 }
 
 /// As the services sign: hexadecimal, over the body alone or with a time before it.

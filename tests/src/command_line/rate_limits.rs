@@ -28,7 +28,7 @@ flow sort() {
 }
 "#;
 
-fn project(model: &str, concurrency: u32) -> Folder {
+pub fn project(model: &str, concurrency: u32) -> Folder {
     let folder = Folder::new();
     let flow = FLOW.replace("MODEL", model).replace("concurrency: 20", &format!("concurrency: {concurrency}"));
     folder.write("sort.pmflow", &flow);

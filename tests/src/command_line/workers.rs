@@ -72,7 +72,7 @@ fn outputs(folder: &Folder) -> String {
     fine(folder, "outputs --format jsonl --fields value,tags")
 }
 
-fn expire_leases(folder: &Folder) {
+pub fn expire_leases(folder: &Folder) {
     folder.execute("UPDATE workflow_executions SET lease_until = lease_since");
 }
 

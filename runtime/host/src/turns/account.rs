@@ -1,6 +1,6 @@
 //! One account: who waits for it, what is to be told of it, and a clerk who asks the store while there is either.
 
-use pmflow_ledger::gate::{Gate, Limit, Report, Said, Step, Time, Turn, Want};
+use pmflow_ledger::gate::{Gate, Lane, Limit, Report, Said, Step, Time, Turn, Want};
 use pmflow_store::{Stepped, Store};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,7 @@ struct Waiter {
 /// A call that wants a turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Asking {
-    pub lane: String,
+    pub lane: Lane,
     pub model: String,
     pub tokens: u64,
     pub has_alternative: bool,

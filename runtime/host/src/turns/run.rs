@@ -5,7 +5,7 @@ use crate::models::Models;
 use crate::observe::{Observer, Seen};
 use crate::{HostError, clock, secrets};
 use pmflow_engine::{Event, ModelCall, Path, Time, TurnRequest};
-use pmflow_ledger::gate::{Outcome, Reading, Report, Turn, Unit};
+use pmflow_ledger::gate::{Lane, Outcome, Reading, Report, Turn, Unit};
 use pmflow_plan::failure::{Billing, Failure};
 use pmflow_plan::{FailureClass, Plan, Usage};
 use pmflow_providers::{Allowance, Counted, Failed, Response, rate_limit_variable};
@@ -20,7 +20,7 @@ const TURN_GOOD_FOR_US: Time = 1_000_000;
 
 #[derive(Debug)]
 pub(crate) struct RunTurns<S> {
-    lane: String,
+    lane: Lane,
     /// By the model's id in the plan: its account, and its name there.
     models: BTreeMap<String, (Arc<Account<S>>, String)>,
     /// Turns of calls under way, by step.
@@ -34,7 +34,7 @@ impl<S: Store> RunTurns<S> {
         turns: &Arc<Turns<S>>,
         plan: &Plan,
         models: &Models,
-        lane: String,
+        lane: Lane,
         observer: Arc<dyn Observer>,
     ) -> Result<RunTurns<S>, HostError> {
         let mut accounts = BTreeMap::new();

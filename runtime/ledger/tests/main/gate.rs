@@ -1,7 +1,7 @@
 //! Turns: limits that are never passed, fairness over lanes and processes, storms of "later", models out of service.
 
 use pmflow_ledger::gate::{
-    FAILURES_MAX, Gate, Limit, OPEN_US_MAX, OPEN_US_MIN, Outcome, Reading, Report, Said, Step, Time, Turn, Unit, Want,
+    FAILURES_MAX, Gate, Lane, Limit, OPEN_US_MAX, OPEN_US_MIN, Outcome, Reading, Report, Said, Step, Time, Turn, Unit, Want,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -10,8 +10,13 @@ const SECOND: Time = 1_000_000;
 const MINUTE: Time = 60 * SECOND;
 const NOW: Time = 1_800_000_000_000_000;
 
-fn want(lane: &str, model: &str, tokens: u64) -> Want {
-    Want { lane: lane.to_owned(), model: model.to_owned(), tokens, may_be_refused: false }
+fn want(flow: &str, model: &str, tokens: u64) -> Want {
+    want_of("team", flow, model, tokens)
+}
+
+fn want_of(team: &str, flow: &str, model: &str, tokens: u64) -> Want {
+    let lane = Lane { team: team.to_owned(), flow: flow.to_owned() };
+    Want { lane, model: model.to_owned(), tokens, may_be_refused: false }
 }
 
 fn limit(unit: Unit, most: u64) -> (Option<String>, Limit) {
@@ -84,6 +89,39 @@ proptest! {
         }
     }
 
+    /// As long as all of them wait, teams' turns differ by one at most, and so do those of a team's flows.
+    #[test]
+    fn everybody_who_waits_has_as_many_turns(
+        teams in prop::collection::vec(1usize..6, 1..5), most in 1u64..30, steps in 1usize..12, processes in 1usize..4,
+    ) {
+        // Whoever waits asks again within three seconds.
+        let limits = [(None, Limit { unit: Unit::Requests, most, per_us: 2 * SECOND })];
+        let (mut gate, mut now) = (Gate::default(), NOW);
+        let (mut by_team, mut by_flow) = (BTreeMap::<usize, u64>::new(), BTreeMap::<(usize, usize), u64>::new());
+        let lanes: Vec<(usize, usize)> =
+            teams.iter().enumerate().flat_map(|(team, flows)| (0..*flows).map(move |flow| (team, flow))).collect();
+        lanes.iter().for_each(|lane| { by_team.insert(lane.0, 0); by_flow.insert(*lane, 0); });
+        let wants: Vec<Want> = lanes.iter().cycle().take(40 * lanes.len())
+            .map(|(team, flow)| want_of(&format!("t{team}"), &format!("f{flow}"), "m", 1)).collect();
+        for _ in 0..steps {
+            for process in 0..processes {
+                let said = gate.step(&step(&format!("p{process}"), &limits, wants.clone()), now);
+                for ((team, flow), _) in lanes.iter().cycle().zip(&said).filter(|(_, said)| matches!(said, Said::Go(_))) {
+                    *by_team.entry(*team).or_default() += 1;
+                    *by_flow.entry((*team, *flow)).or_default() += 1;
+                }
+            }
+            now += 2 * SECOND + 100_000;
+        }
+        let apart = |turns: Vec<u64>| turns.iter().max().unwrap() - turns.iter().min().unwrap();
+        prop_assert_eq!(by_team.values().sum::<u64>(), most * steps as u64);
+        prop_assert!(apart(by_team.values().copied().collect()) <= 1, "{by_team:?}");
+        for team in by_team.keys() {
+            let flows = by_flow.iter().filter(|(lane, _)| lane.0 == *team).map(|(_, turns)| *turns).collect();
+            prop_assert!(apart(flows) <= 1, "{by_flow:?}");
+        }
+    }
+
     /// Whatever order things come in: an answer closes a breaker, and while it is open at most one call a minute goes.
     #[test]
     fn a_breaker_lets_one_call_try(events in prop::collection::vec((0i64..40_000_000, 0u8..3), 1..200)) {
@@ -113,9 +151,96 @@ fn turns_go_round_the_flows_and_not_first_come_first_served() {
     let mut wants: Vec<Want> = (0..50).map(|_| want("big", "m", 1)).collect();
     wants.extend([want("small", "m", 1), want("small", "m", 1), want("other", "m", 1)]);
     let said = gate.step(&step("a", &limits, wants.clone()), NOW);
-    let lanes: Vec<&str> =
-        wants.iter().zip(&said).filter(|(_, said)| matches!(said, Said::Go(_))).map(|(want, _)| want.lane.as_str()).collect();
+    let lanes: Vec<&str> = wants
+        .iter()
+        .zip(&said)
+        .filter(|(_, said)| matches!(said, Said::Go(_)))
+        .map(|(want, _)| want.lane.flow.as_str())
+        .collect();
     assert_eq!(lanes, ["big", "big", "big", "small", "small", "other"]);
+}
+
+fn goes_by<'w>(wants: &'w [Want], said: &[Said], of: impl Fn(&'w Want) -> &'w str) -> BTreeMap<&'w str, usize> {
+    let mut goes = BTreeMap::new();
+    for (want, _) in wants.iter().zip(said).filter(|(_, said)| matches!(said, Said::Go(_))) {
+        *goes.entry(of(want)).or_default() += 1;
+    }
+    goes
+}
+
+#[test]
+fn a_team_of_many_flows_gets_no_more_than_a_team_of_one() {
+    let limits = [limit(Unit::Requests, 20)];
+    let mut gate = Gate::default();
+    let mut wants: Vec<Want> = (0..50).map(|flow| want_of("many", &format!("f{flow:02}"), "m", 1)).collect();
+    wants.extend((0..30).map(|_| want_of("one", "f00", "m", 1)));
+    let said = gate.step(&step("a", &limits, wants.clone()), NOW);
+    assert_eq!(goes_by(&wants, &said, |want| &want.lane.team), BTreeMap::from([("many", 10), ("one", 10)]));
+    // Of the fifty, each had at most one turn, and the next round goes to those who had none.
+    let served: Vec<usize> = goes_by(&wants[..50], &said[..50], |want| &want.lane.flow).into_values().collect();
+    assert_eq!(served, [1; 10]);
+    let left: Vec<Want> =
+        wants.into_iter().zip(said).filter(|(_, said)| !matches!(said, Said::Go(_))).map(|(want, _)| want).collect();
+    let said = gate.step(&step("a", &limits, left.clone()), NOW + 61 * SECOND);
+    assert_eq!(goes_by(&left, &said, |want| &want.lane.team), BTreeMap::from([("many", 10), ("one", 10)]));
+    assert_eq!(goes_by(&left[..40], &said[..40], |want| &want.lane.flow).len(), 10, "ten others");
+}
+
+#[test]
+fn a_team_finds_its_share_kept_in_another_process() {
+    for is_one_first in [true, false] {
+        a_share_is_kept(is_one_first);
+    }
+}
+
+fn a_share_is_kept(is_one_first: bool) {
+    let limits = [limit(Unit::Requests, 8)];
+    let mut gate = Gate::default();
+    let many = || (0..50).map(|flow| want_of("many", &format!("f{flow}"), "m", 1)).collect::<Vec<_>>();
+    let one = || (0..50).map(|_| want_of("one", "f", "m", 1)).collect::<Vec<_>>();
+    assert_eq!(goes(&gate.step(&step("a", &limits, many()), NOW)), 8, "alone it takes all");
+    let (mut turns, mut now) = ((0, 0), NOW + 50 * SECOND);
+    for _ in 0..400 {
+        for is_one in [is_one_first, !is_one_first] {
+            if is_one {
+                turns.1 += goes(&gate.step(&step("b", &limits, one()), now));
+            } else {
+                turns.0 += goes(&gate.step(&step("a", &limits, many()), now));
+            }
+        }
+        now += SECOND;
+    }
+    assert!(turns.0.abs_diff(turns.1) <= 1 && turns.0 > 20, "{turns:?}");
+}
+
+#[test]
+fn a_team_that_comes_late_has_saved_nothing_up() {
+    let limits = [limit(Unit::Requests, 10)];
+    let (mut gate, mut now) = (Gate::default(), NOW);
+    for _ in 0..30 {
+        gate.step(&step("a", &limits, vec![want_of("busy", "f", "m", 1)]), now);
+        now += 10 * SECOND;
+    }
+    now += 61 * SECOND;
+    let wants: Vec<Want> = (0..20).map(|number| want_of(if number < 10 { "late" } else { "busy" }, "f", "m", 1)).collect();
+    let said = gate.step(&step("a", &limits, wants), now);
+    assert_eq!((goes(&said[..10]), goes(&said[10..])), (5, 5));
+}
+
+/// A worker of an earlier build knows no teams: what it stored is read, and what is stored now has what it looks for.
+#[test]
+fn a_gate_of_an_earlier_build_is_read() {
+    let limits = [limit(Unit::Requests, 4)];
+    let mut gate = Gate::default();
+    gate.step(&step("b", &limits, (0..9).map(|_| want_of("t", "f", "m", 1)).collect()), NOW);
+    let mut stored = serde_json::to_value(&gate).unwrap();
+    assert_eq!(stored.pointer("/lanes/lanes/t~1f/served"), Some(&serde_json::json!(4)), "{stored:#}");
+    stored.pointer_mut("/lanes").and_then(|lanes| lanes.as_object_mut()).unwrap().remove("teams");
+    let mut read: Gate = serde_json::from_value(stored).unwrap();
+    let later = NOW + 61 * SECOND;
+    let wants: Vec<Want> = (0..8).map(|number| want_of(if number < 4 { "t" } else { "u" }, "f", "m", 1)).collect();
+    let said = read.step(&step("a", &limits, wants), later);
+    assert_eq!((goes(&said[..4]), goes(&said[4..])), (2, 2));
 }
 
 #[test]

@@ -73,6 +73,56 @@ async fn a_database_of_another_build_is_refused() {
     assert!(matches!(error, StoreError::OtherVersion { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn tables_changed_by_hand_are_named_before_anything_is_done() {
+    for (change, named) in [
+        ("ALTER TABLE workflow_executions DROP COLUMN failure", "there is no column workflow_executions.failure text"),
+        ("ALTER TABLE outputs RENAME TO results", "there is no column outputs."),
+        ("DROP TABLE node_executions", "there is no column node_executions."),
+        ("ALTER TABLE plans RENAME COLUMN bytes TO content", "there is no column plans.bytes blob required"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        opened(&file(&folder)).await.close().await;
+        execute(&file(&folder), change).await;
+        let (error, message) = refusal(&file(&folder)).await;
+        assert!(matches!(error, StoreError::ChangedByHand { .. }), "{change}: {error:?}");
+        assert!(message.contains(named) && message.contains("Undo what was changed by hand"), "{change}: {message}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    opened(&file(&folder)).await.close().await;
+    let harmless =
+        "ALTER TABLE approvals ADD COLUMN note TEXT; CREATE TABLE mine (id INTEGER); CREATE INDEX mine_too ON outputs (at)";
+    execute(&file(&folder), harmless).await;
+    created(&opened(&file(&folder)).await, "r1").await;
+}
+
+/// A file of each earlier layout, as an older build left it, is brought up to date, and what was in it stays.
+#[tokio::test]
+async fn an_older_database_is_brought_up_to_date() {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut migrations: Vec<PathBuf> = std::fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path()).collect();
+    migrations.sort();
+    for count in 1..migrations.len() {
+        let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for migration in migrations.iter().take(count) {
+            std::fs::copy(migration, older.path().join(migration.file_name().unwrap())).unwrap();
+        }
+        let mut connection = another_program(&file(&folder)).await;
+        let migrator = sqlx::migrate::Migrator::new(older.path()).await.unwrap();
+        migrator.run_direct(None, &mut connection, false).await.unwrap();
+        connection.execute("INSERT INTO teams (team_id, name) VALUES (7, 'kept')").await.unwrap();
+        connection.close().await.unwrap();
+        let store = opened(&file(&folder)).await;
+        created(&store, "r1").await;
+        let mut connection = another_program(&file(&folder)).await;
+        let kept: String =
+            sqlx::query_scalar("SELECT name FROM teams WHERE team_id = 7").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(kept, "kept", "after {count} migrations");
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(usize::try_from(rows).unwrap(), migrations.len());
+    }
+}
+
 /// Overwrites everything but the first page.
 fn damage(path: &Path) {
     let length = std::fs::metadata(path).unwrap().len();

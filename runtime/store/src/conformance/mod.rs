@@ -102,6 +102,7 @@ macro_rules! conformance_tests {
             triggers::deaths_in_a_row_are_counted,
             triggers::an_alert_reaches_each_destination,
             gates::turns_are_given_once_however_many_ask,
+            gates::teams_share_turns_between_processes,
             gates::what_one_process_hears_all_know,
             pruning::payloads_of_ended_runs_go_and_the_rest_stays,
             pruning::only_what_ended_and_nobody_holds_is_pruned,
@@ -111,6 +112,7 @@ macro_rules! conformance_tests {
             pruning::plans_go_once_nothing_needs_them,
             pruning::only_the_flow_that_is_named_is_pruned,
             pruning::pruning_at_any_moment_changes_nothing_for_live_runs,
+            pruning::several_processes_may_prune_at_once,
             pruning::the_ledger_is_kept_thirteen_months_whatever_is_asked,
         }
     };

@@ -12,10 +12,12 @@ use crate::{
 use pmflow_engine::{BindingRow, CallId, InstanceStatus, LedgerRow, RunId, RunStatus, Time, Write};
 use pmflow_ledger::{Account, Entry, Period};
 use pmflow_plan::{Money, OnExceed, Value};
+use std::sync::Arc;
 use std::time::Duration;
 
 const DAY: Time = 86_400_000_000;
 const PIECES_MAX: usize = 1000;
+const TRIES_AT_ONCE: usize = 60;
 
 /// Everything that may go, goes.
 fn all() -> Prune {
@@ -325,6 +327,45 @@ pub async fn pruning_at_any_moment_changes_nothing_for_live_runs<H: Harness>(har
     }
     ended(&store, &live, sequence + 1, RunStatus::Succeeded, at).await;
     assert_eq!(pruned(&store, &all()).await.emptied, 2);
+}
+
+/// Together they remove what one would have, each thing once, and nothing else.
+pub async fn several_processes_may_prune_at_once<H: Harness>(harness: &H) {
+    const RUNS: [&str; 6] = ["a1", "a2", "a3", "a4", "a5", "a6"];
+    let alone = harness.fresh().await;
+    let store = Arc::new(harness.fresh().await);
+    for store in [&alone, &*store] {
+        let at = days_ago(store, 40).await;
+        for run in RUNS {
+            ended_with_every_kind(store, run, at).await;
+        }
+        stored(store, transition(&created(store, "live").await, 2, of_every_kind(at))).await;
+    }
+    let expected = pruned(&alone, &all()).await;
+    let live = everything_of(&*store, &["live"]).await;
+    let pruning = |_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut sum = Pruned::default();
+            for _ in 0..TRIES_AT_ONCE {
+                // Done: nothing is left, or another one is at it.
+                sum = sum.and(store.prune(&all(), 1).await.expect("a store can be pruned by several"));
+                tokio::task::yield_now().await;
+            }
+            sum
+        })
+    };
+    let mut sum = Pruned::default();
+    for pruned in (0..4).map(pruning).collect::<Vec<_>>() {
+        sum = sum.and(pruned.await.expect("nothing panics"));
+    }
+    sum = sum.and(pruned(&*store, &all()).await);
+    assert_eq!((sum.emptied, sum.removed, sum.rows), (expected.emptied, expected.removed, expected.rows));
+    assert!(sum.rows > 0 && sum.removed == RUNS.len() as u64, "{sum:?}");
+    assert_eq!(everything_of(&*store, &["live"]).await, live);
+    for run in RUNS {
+        assert_eq!(kept(&*store, run).await, Some(Kept::Sums));
+    }
 }
 
 /// What people and processes read of runs.
