@@ -118,22 +118,22 @@ struct Measure<'m> {
 impl Measure<'_> {
     /// Drives runs of [`FLOW`] against a store.
     fn store<S: Store>(&self, what: &str, store: S, server: Option<&Server>) {
-        let (plan, map) = compiled();
+        let flow = compiled();
         let host = Arc::new(Host::new(Arc::new(store), Fault::none()));
         // Tables of tokens, connections and statements are made ready by the first run.
-        self.runtime.block_on(one(&host, &plan, &map));
-        each_size(what, self.only, server, |in_flight, runs| self.runtime.block_on(drive(&host, &plan, &map, in_flight, runs)));
+        self.runtime.block_on(one(&host, &flow));
+        each_size(what, self.only, server, |in_flight, runs| self.runtime.block_on(drive(&host, &flow, in_flight, runs)));
     }
 }
 
-async fn drive<S: Store>(host: &Arc<Host<S>>, plan: &Arc<Plan>, map: &SourceMap, in_flight: usize, runs: usize) {
+async fn drive<S: Store>(host: &Arc<Host<S>>, flow: &Flow, in_flight: usize, runs: usize) {
     let left = Arc::new(AtomicUsize::new(runs));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..in_flight {
-        let (host, plan, map, left) = (host.clone(), plan.clone(), map.clone(), left.clone());
+        let (host, flow, left) = (host.clone(), flow.clone(), left.clone());
         tasks.spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                one(&host, &plan, &map).await;
+                one(&host, &flow).await;
             }
         });
     }
@@ -142,20 +142,27 @@ async fn drive<S: Store>(host: &Arc<Host<S>>, plan: &Arc<Plan>, map: &SourceMap,
     }
 }
 
-async fn one<S: Store>(host: &Host<S>, plan: &Arc<Plan>, map: &SourceMap) {
+async fn one<S: Store>(host: &Host<S>, flow: &Flow) {
     let setup = Setup { simulate: Some(String::new()), ..Setup::default() };
-    let started = host.start(plan.clone(), map.clone(), Value::Record(Default::default()), setup, Approvals::Wait).await;
+    let started =
+        host.start(flow.plan.clone(), flow.map.clone(), Value::Record(Default::default()), setup, Approvals::Wait).await;
     let end = started.expect("a run can be started").end.await.expect("a driver does not panic");
     let end = end.expect("a run is driven to its end");
     assert!(end.failure.is_none(), "a measured run failed: {:?}", end.failure);
 }
 
-fn compiled() -> (Arc<Plan>, SourceMap) {
+#[derive(Clone)]
+pub struct Flow {
+    pub plan: Arc<Plan>,
+    pub map: SourceMap,
+}
+
+pub fn compiled() -> Flow {
     let mut world = MemoryWorld::new(TODAY);
     let file = world.add("five.pmflow", FLOW);
     let checked = check_project(&world, &[file]);
     let (plan, map) = emit::emit(&checked, "five").expect("the flow has no mistake");
-    (Arc::new(plan), map)
+    Flow { plan: Arc::new(plan), map }
 }
 
 /// User and system time of this process so far.

@@ -11,6 +11,7 @@ mod project;
 mod provider;
 mod runs;
 mod server;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const HELP: &str = "usage: bench [check|start|cost|calls|rows|million|all] [--baml PATH]
+const HELP: &str = "usage: bench [check|start|cost|calls|rows|million|workers|all] [--baml PATH]
        bench [runs|probe|items] [memory|sqlite|postgres] [IN_FLIGHT]";
 
 fn main() {
@@ -39,6 +40,7 @@ fn main() {
         ("million", &runs::million),
         ("items", &|| items::items(&only)),
         ("runs", &|| engine::runs(&only)),
+        ("workers", &workers::workers),
         ("probe", &|| probe::probe(&only)),
     ];
     let chosen: Vec<_> = known.iter().filter(|(name, _)| what == "all" || what == *name).collect();

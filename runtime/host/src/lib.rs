@@ -256,14 +256,19 @@ impl<S: Store> Host<S> {
     }
 
     /// Creates a run and leaves it to the workers.
-    pub async fn leave(&self, plan: Plan, source_map: SourceMap, input: Value, setup: Setup) -> Result<RunId, HostError> {
-        let stored = stored_plan(&plan, source_map);
-        self.store.put_plan(stored.clone()).await?;
-        let (plan, setup_text) = (Arc::new(plan), setup_text(&setup)?);
+    pub async fn leave(
+        &self,
+        plan: impl Into<Arc<Plan>>,
+        source_map: SourceMap,
+        input: Value,
+        setup: Setup,
+    ) -> Result<RunId, HostError> {
+        let ready = self.plans.keep(&*self.store, plan.into(), source_map).await?;
+        let setup_text = setup_text(&setup)?;
         loop {
             let id = new_id();
             let options = options(setup.cost_max, &setup);
-            let first = Run::left(plan.clone(), stored.id.clone(), id.clone(), input.clone(), options, clock::now());
+            let first = Run::left(ready.plan.clone(), ready.id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
                 process: self.process.clone(),
                 writes: first.writes.into(),
