@@ -74,6 +74,11 @@ pub const FLOW_SETTINGS: &[Word] = &[
     word("timeout", "timeout: ${1:10m}", "The longest run."),
     word("on_error", "on_error: ${1|stop,skip,quarantine|}", "What becomes of the run when an item fails."),
     word("budget", "budget: \\$${1:2.00} per run", "What it may cost: per run, per day, per month, and shared budgets by name."),
+    word(
+        "when_short",
+        "when_short: ${1|wait,refuse,shrink_request|}",
+        "What becomes of a call that the budget has no room for: it waits for other calls, fails, or asks for a shorter answer.",
+    ),
     word("on_exceed", "on_exceed: ${1|stop,suspend|}", "What becomes of a run that reaches a limit."),
     word("owner", "owner: \"${1:name}\"", "Who is asked and told."),
 ];
@@ -83,6 +88,11 @@ pub const BUDGET_SETTINGS: &[Word] = &[
     word("daily", "daily: \\$${1:10.00}", "The limit of a day."),
     word("monthly", "monthly: \\$${1:200.00}", "The limit of a month."),
     word("alert", "alert: [${1:75% info, 90% warn}]", "At which part of the limit somebody is told."),
+    word(
+        "when_short",
+        "when_short: ${1|wait,refuse,shrink_request|}",
+        "What becomes of a call that it has no room for: it waits for other calls, fails, or asks for a shorter answer.",
+    ),
     word("on_exceed", "on_exceed: ${1|stop,suspend|}", "What becomes of a run that reaches the limit."),
 ];
 
@@ -205,6 +215,7 @@ pub fn setting_values(setting: &str) -> &'static [&'static str] {
         "overlap" => &["skip", "queue", "allow"],
         "catch_up" => &["none", "latest", "all"],
         "on_exceed" => &["stop", "suspend"],
+        "when_short" => &["wait", "refuse", "shrink_request"],
         "scope" => &["team", "user", "flow"],
         "mode" => &["batch", "direct"],
         "on_overflow" => &["reject", "truncate"],

@@ -107,6 +107,9 @@ pub struct Budget {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<SharedBudget>,
     pub on_exceed: OnExceed,
+    /// Of the run's own limits, and of every budget that says nothing of its own.
+    #[serde(default, skip_serializing_if = "WhenShort::is_wait")]
+    pub when_short: WhenShort,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +122,9 @@ pub struct SharedBudget {
     /// Per cent and level, ascending.
     pub alerts: Vec<(u32, String)>,
     pub on_exceed: OnExceed,
+    /// None: as the flow says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_short: Option<WhenShort>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +141,20 @@ pub enum OnExceed {
     #[default]
     Stop,
     Suspend,
+}
+
+/// What becomes of a call whose hold does not fit.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenShort {
+    /// It waits until other holds are settled; when that cannot help, [`OnExceed`] decides.
+    #[default]
+    Wait,
+    /// The try fails at once, as any other does: another try where the author wants one, the next model, `else`.
+    Refuse,
+    /// A smaller output is asked for ([`crate::Prompt::output_tokens_min`]), or the next model that can be paid. Where that
+    /// does not help it waits.
+    ShrinkRequest,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ pub mod model;
 pub mod money;
 pub mod patterns;
 pub mod schema;
+pub mod shrinking;
 pub mod types;
 pub mod value;
 
@@ -23,5 +24,6 @@ pub use failure::{Billing, Failure};
 pub use flow::*;
 pub use model::*;
 pub use money::Money;
+pub use shrinking::Shrunk;
 pub use types::{Field, Type};
 pub use value::Value;

@@ -124,6 +124,9 @@ pub struct Prompt {
     pub on_overflow: Overflow,
     /// The cap that is always sent; includes `thinking_tokens_max`.
     pub output_tokens_max: u64,
+    /// The cap of a request that was shrunk to fit its budget is not below this. None: no request is shrunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens_min: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinking_tokens_max: Option<u64>,
     /// Thousandths, so that no float stands in a plan's identity.
@@ -203,9 +206,11 @@ impl Prompt {
     }
 
     /// The bounds that a request of the prompt was billed above, as (bound, used): of its input, and of its output without slack.
-    /// `held` tells a first request from one that asks again.
+    /// `held` tells a first request from one that asks again, and one that was shrunk.
     pub fn bounds_passed(&self, model: &Model, held: Money, usage: &Usage) -> [Option<(u64, u64)>; 2] {
-        let repairs_before = u32::from(self.request_ceiling(model, 0) != Some(held));
+        let shrunk = self.shrunk(model, held);
+        let first = self.request_ceiling(model, 0) == Some(held);
+        let repairs_before = shrunk.map_or(u32::from(!first), |shrunk| shrunk.repairs_before);
         let input = [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens];
         let input = input.into_iter().flatten().fold(0u64, u64::saturating_add);
         let output = usage.output_tokens.unwrap_or(0);
@@ -214,7 +219,7 @@ impl Prompt {
             CapFidelity::Hard | CapFidelity::None => 0,
         };
         let input_max = self.request_input_tokens_max(model, repairs_before).unwrap_or(u64::MAX);
-        let output_max = self.output_tokens_max;
+        let output_max = shrunk.map_or(self.output_tokens_max, |shrunk| shrunk.output_tokens_max);
         [
             (input > input_max).then_some((input_max, input)),
             (output > output_max.saturating_add(slack)).then_some((output_max, output)),

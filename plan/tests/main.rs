@@ -6,4 +6,5 @@ mod money;
 mod plans;
 mod samples;
 mod schemas;
+mod shrinking;
 mod values;

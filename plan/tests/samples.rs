@@ -66,6 +66,7 @@ fn prompt() -> Prompt {
         input_tokens_max: 1_000,
         on_overflow: Overflow::Truncate { parameter: "lead".to_owned() },
         output_tokens_max: 100,
+        output_tokens_min: None,
         thinking_tokens_max: None,
         overhead_tokens_max: 20,
         temperature_milli: Some(0),

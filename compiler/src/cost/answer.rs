@@ -26,6 +26,10 @@ const TEXT_BYTES_EXPECTED: u64 = 240;
 const JSON_BYTES_EXPECTED: u64 = 400;
 /// How many elements a list without a bound is taken to have.
 const LIST_ITEMS_EXPECTED: u64 = 5;
+/// Around an answer that is no record.
+const WRAPPING: &str = r#"{"value": }"#;
+/// There are providers that take no smaller cap.
+const OUTPUT_TOKENS_MIN: u64 = 16;
 /// A type nested deeper is taken to be unbounded; no answer of use comes near.
 const DEPTH_MAX: u32 = 64;
 
@@ -41,7 +45,7 @@ pub fn answer_size(ty: &Type, types: &BTreeMap<String, Type>) -> AnswerSize {
 
 /// Providers take schemas of objects only, so any other answer is asked for as `{"value": …}`.
 fn wrapped(size: AnswerSize) -> AnswerSize {
-    let around = r#"{"value": }"#.len() as u64;
+    let around = WRAPPING.len() as u64;
     AnswerSize {
         bytes_expected: size.bytes_expected.saturating_add(around),
         bytes_max: add(size.bytes_max, Some(around)),
@@ -52,7 +56,14 @@ fn wrapped(size: AnswerSize) -> AnswerSize {
 
 /// The output cap that is enough for every answer of this type, thinking not included; none when the type has no bound.
 pub fn derived_output_tokens_max(ty: &Type, types: &BTreeMap<String, Type>) -> Option<u64> {
-    answer_size(ty, types).tokens_max.map(|tokens| tokens.max(16))
+    answer_size(ty, types).tokens_max.map(|tokens| tokens.max(OUTPUT_TOKENS_MIN))
+}
+
+/// The smallest cap that a request is shrunk to, thinking not included: the shortest answer fits into it, for no token has
+/// less than a byte, and a quarter of what the prompt declares is left, for an answer that is cut off is paid for nothing.
+pub fn least_output_tokens(ty: &Type, types: &BTreeMap<String, Type>, declared: u64) -> u64 {
+    let shortest = answer_size(ty, types).bytes_min.saturating_add(WRAPPING.len() as u64);
+    shortest.max(declared.div_ceil(4)).max(OUTPUT_TOKENS_MIN).min(declared)
 }
 
 struct Sizes<'a> {

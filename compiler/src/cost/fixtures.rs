@@ -30,6 +30,7 @@ pub fn prompt(name: &str, chain: &[&str]) -> Prompt {
         overhead_tokens_max: 0,
         on_overflow: Overflow::Reject,
         output_tokens_max: 300,
+        output_tokens_min: None,
         thinking_tokens_max: None,
         temperature_milli: None,
         cache_ms: None,

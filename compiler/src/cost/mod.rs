@@ -25,7 +25,7 @@ pub mod tokens;
 pub mod verdict;
 pub mod what_if;
 
-pub use answer::derived_output_tokens_max;
+pub use answer::{derived_output_tokens_max, least_output_tokens};
 pub use catalog::{Catalog, CatalogError, Day, ModelOptions, Unresolved};
 pub use diff::{CostChange, diff, diff_with};
 pub use domain::{Cost, Count, Figure, Origin, Symbol};

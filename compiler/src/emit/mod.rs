@@ -10,6 +10,7 @@ pub use crate::types::{Expectation, GivenStandIn};
 pub use tests::{TestPlan, test_plans};
 
 use crate::FileId;
+use crate::cost::least_output_tokens;
 use crate::types::{Checked, CheckedFlow};
 use names::Renaming;
 use pmflow_plan::{
@@ -48,11 +49,24 @@ fn emit_flow(checked: &Checked, flow: &CheckedFlow, extra: &[&Expr]) -> Option<(
     extra.iter().for_each(|expr| needed.expr(expr));
     let mut plan = needed.plan;
     plan.flow = flow.full.clone();
+    if flow.plan.settings.budget.shrinks() {
+        bound_shrinking(&mut plan);
+    }
     arrange(&mut plan);
     let module = checked.files.get(flow.file).map_or("", |file| file.module.as_str());
     let map = source_map(checked, &plan, module);
     Renaming { module }.plan(&mut plan);
     Some((plan, map))
+}
+
+/// How far requests may be shrunk; said only where one may be.
+fn bound_shrinking(plan: &mut Plan) {
+    for prompt in plan.prompts.values_mut() {
+        let thinking = prompt.thinking_tokens_max.unwrap_or(0);
+        let answer = prompt.output_tokens_max.saturating_sub(thinking);
+        let least = least_output_tokens(&prompt.answer, &plan.types, answer);
+        prompt.output_tokens_min = Some(least.saturating_add(thinking));
+    }
 }
 
 fn empty_plan(checked: &Checked) -> Plan {

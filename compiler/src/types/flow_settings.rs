@@ -10,11 +10,24 @@ use crate::Problem;
 use crate::problems::nearest;
 use crate::syntax::ast::{BudgetItem, FlowItem, Phrase, Setting, Term};
 use pmflow_plan as plan;
-use pmflow_plan::{Budget, BudgetScope, CatchUp, Money, OnError, OnExceed, Overlap, Schedule, SharedBudget, Webhook, When};
+use pmflow_plan::{
+    Budget, BudgetScope, CatchUp, Money, OnError, OnExceed, Overlap, Schedule, SharedBudget, Webhook, When, WhenShort,
+};
 
-const SETTINGS: &[&str] =
-    &["schedule", "overlap", "catch_up", "webhook", "concurrency", "timeout", "on_error", "budget", "on_exceed", "owner"];
-const BUDGET_SETTINGS: &[&str] = &["scope", "daily", "monthly", "alert", "on_exceed"];
+const SETTINGS: &[&str] = &[
+    "schedule",
+    "overlap",
+    "catch_up",
+    "webhook",
+    "concurrency",
+    "timeout",
+    "on_error",
+    "budget",
+    "when_short",
+    "on_exceed",
+    "owner",
+];
+const BUDGET_SETTINGS: &[&str] = &["scope", "daily", "monthly", "alert", "when_short", "on_exceed"];
 const CONCURRENCY_DEFAULT: u32 = 4;
 const CONCURRENCY_MAX: u32 = 10_000;
 const ALERTS_DEFAULT: &[(u32, &str)] = &[(75, "info"), (90, "warn")];
@@ -153,6 +166,7 @@ impl Checker<'_> {
         if self.word_setting(settings, "on_exceed", &["stop", "suspend"]) == Some("suspend") {
             budget.on_exceed = OnExceed::Suspend;
         }
+        budget.when_short = self.when_short(settings).unwrap_or_default();
         let Some(setting) = settings.get("budget").copied() else { return budget };
         for phrase in &setting.phrases {
             if !self.budget_phrase(file, phrase, &mut budget) {
@@ -233,8 +247,18 @@ impl Checker<'_> {
             Some("suspend") => OnExceed::Suspend,
             _ => OnExceed::Stop,
         };
+        let when_short = self.when_short(&settings);
         let default = || ALERTS_DEFAULT.iter().map(|(percent, level)| (*percent, (*level).to_string())).collect();
-        SharedBudget { name: full.to_string(), scope, day, month, alerts: alerts.unwrap_or_else(default), on_exceed }
+        let alerts = alerts.unwrap_or_else(default);
+        SharedBudget { name: full.to_string(), scope, day, month, alerts, on_exceed, when_short }
+    }
+
+    fn when_short(&mut self, settings: &Settings) -> Option<WhenShort> {
+        Some(match self.word_setting(settings, "when_short", &["wait", "refuse", "shrink_request"])? {
+            "refuse" => WhenShort::Refuse,
+            "shrink_request" => WhenShort::ShrinkRequest,
+            _ => WhenShort::Wait,
+        })
     }
 }
 

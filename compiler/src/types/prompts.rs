@@ -123,6 +123,7 @@ impl Checker<'_> {
             overhead_tokens_max: 0,
             on_overflow: self.overflow(&settings, prompt),
             output_tokens_max,
+            output_tokens_min: None,
             thinking_tokens_max,
             temperature_milli: self.temperature(&settings),
             cache_ms: self.read_setting(&settings, "cache", "how long, as in `7d`", |terms| terms.milliseconds()),

@@ -168,6 +168,10 @@ impl<'a> Turn<'a> {
     fn leave(&mut self, at: &At<'a>) {
         if let Some((_, sent)) = self.batched(at, |batch| *batch == Batched::Collecting) {
             self.drop_call(&sent, Billing::NotSent);
+            // It was never sent: there may be room for all of it next time.
+            if let Some(state) = self.prompt_state(at) {
+                state.output_tokens_max = None;
+            }
         }
     }
 

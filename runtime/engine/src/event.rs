@@ -4,7 +4,7 @@
 use crate::command::{CallId, TimerId};
 use crate::{Path, Time};
 use pmflow_plan::failure::Failure;
-use pmflow_plan::{Money, Usage, Value};
+use pmflow_plan::{Money, Usage, Value, WhenShort};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -151,11 +151,21 @@ pub enum BudgetAnswer {
     /// The run's committed sum may reach this.
     Granted { up_to: Money },
     /// What others hold has to come back first. The run has given back all that it does not need.
-    Waiting,
+    Waiting(Shortage),
     /// A while after `Waiting`: the run asks again.
     AskAgain,
     /// It cannot fit. `suspends`: the run waits for a person rather than failing.
-    Refused { need: Money, failure: Failure, suspends: bool },
+    Refused { shortage: Shortage, suspends: bool },
+}
+
+/// What did not fit, and what is to become of calls that need as much.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shortage {
+    pub need: Money,
+    /// As the budget that has no room says, or else the flow.
+    pub when_short: WhenShort,
+    /// What such a call, or the run, fails with.
+    pub failure: Failure,
 }
 
 /// How a model's answer ended.

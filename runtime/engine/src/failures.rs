@@ -58,6 +58,15 @@ pub(crate) fn budget(prompt: &str, hold: Option<Money>, left: Option<Money>) -> 
     )
 }
 
+/// Its budget refuses a call that does not fit beside what is held for others.
+pub(crate) fn no_room(prompt: &str, hold: Money, left: Option<Money>) -> Failure {
+    let left = left.map_or_else(|| "nothing".to_owned(), |left| left.to_string());
+    Failure::not_sent(
+        FailureClass::Budget,
+        format!("`{prompt}` may cost {hold} and {left} of the run's budget is free; the flow refuses such a call (`when_short`)"),
+    )
+}
+
 /// The run's only limit is its ceiling, and calls of unknown outcome or made again have used it up.
 pub(crate) fn ceiling(prompt: &str, hold: Option<Money>, account: &Account) -> Failure {
     let asked = hold.map_or_else(|| "an amount beyond all numbers".to_owned(), |hold| hold.to_string());

@@ -1,23 +1,44 @@
 //! Money: what is held before a call is sent, and what becomes of it.
 
 use crate::expressions::DAY_MICROSECONDS;
-use crate::state::{Ending, PromptPhase, PromptState, StepState};
+use crate::state::{Ending, KnownShortage, PromptPhase, PromptState, StepState};
+use crate::step_records::Detail;
 use crate::steps::Sent;
 use crate::turn::{At, Turn};
 use crate::write::LedgerRow;
-use crate::{CallId, Command, Write, failures, prompts};
+use crate::{CallId, Command, Shortage, Write, failures, prompts};
 use pmflow_ledger::{Entry, Reservation};
-use pmflow_plan::{Billing, CapFidelity, Model, Money, OnExceed, Prompt, Usage};
+use pmflow_plan::{Billing, Budget, CapFidelity, Failure, Model, Money, OnExceed, Prompt, Usage, WhenShort};
 
 /// A draw asks for the holds of so many calls: it costs a transaction of its own.
 const CALLS_PER_DRAW: i128 = 64;
 
-/// What shared budgets say to a hold.
-enum Allowance {
+/// Whether there is money for a hold.
+enum Room {
     Enough,
-    /// The answer is awaited.
+    /// The answer of the shared budgets is awaited.
     Asked,
-    Refused,
+    Short(Short),
+}
+
+/// Why there is none.
+struct Short {
+    when_short: WhenShort,
+    /// There may be some when other holds are settled.
+    waits: bool,
+    /// Of a budget that the run shares: what it says, and whether a run that it stops is suspended.
+    shared: Option<(Failure, bool)>,
+}
+
+/// A request that asks for less.
+enum Less {
+    /// With this state and this hold it can be sent.
+    Fits(PromptState, Money),
+    Asked,
+    /// Not even the smallest fits.
+    Short {
+        waits: bool,
+    },
 }
 
 /// What became of the first in the queue.
@@ -73,7 +94,8 @@ impl<'a> Turn<'a> {
             self.fail(at, failures::damaged_plan(&at.path()), false);
             return Grant::Gone;
         };
-        let mut asked = None;
+        let mut short_of = None;
+        let mut waits = false;
         for position in state.model..u32::try_from(prompt.chain.len()).unwrap_or(u32::MAX) {
             let state = at_model(&state, position);
             let Some(hold) = self.hold_of(prompt, &state) else { continue };
@@ -82,23 +104,27 @@ impl<'a> Turn<'a> {
             if !batched && !self.rouse(&at.instance) {
                 return Grant::Asleep;
             }
-            asked = asked.or(Some(hold));
-            let mut account = self.state.account;
-            match account.reserve(hold) {
-                Reservation::Granted(entry) => match self.allowance(account.committed(), hold) {
-                    Allowance::Enough if !batched && !self.is_its_turn(at, ticket, prompt, &state) => return Grant::AwaitsTurn,
-                    Allowance::Enough => {
-                        self.state.account = account;
-                        return self.send_prompt(at, ticket, state, entry, batched);
-                    }
-                    Allowance::Asked => return Grant::Waiting,
-                    Allowance::Refused => {}
+            let short = match self.room(hold, hold.checked_mul(CALLS_PER_DRAW).unwrap_or(hold)) {
+                Room::Enough => return self.send_in_turn(at, ticket, prompt, state, hold),
+                Room::Asked => return Grant::Waiting,
+                Room::Short(short) => short,
+            };
+            match short.when_short {
+                WhenShort::Wait if short.waits => return Grant::Waiting,
+                WhenShort::Wait => {}
+                WhenShort::Refuse => return self.refuse_try(at, ticket, prompt, state, hold, short),
+                WhenShort::ShrinkRequest => match self.less(prompt, &state, hold, short.waits) {
+                    Less::Fits(state, hold) => return self.send_in_turn(at, ticket, prompt, state, hold),
+                    Less::Asked => return Grant::Waiting,
+                    Less::Short { waits: may_fit } => waits |= may_fit,
                 },
-                Reservation::Waiting => return Grant::Waiting,
-                Reservation::Refused => {}
             }
+            short_of = short_of.or(Some((hold, short)));
         }
-        self.refuse(prompt, asked);
+        if waits {
+            return Grant::Waiting;
+        }
+        self.refuse(prompt, short_of);
         Grant::Gone
     }
 
@@ -107,27 +133,105 @@ impl<'a> Turn<'a> {
         self.state.turns.forget(ticket);
     }
 
+    /// Whether a hold fits what the run may spend and what it has of shared budgets; where it has too little of those, it asks
+    /// for as much as it wishes for.
+    fn room(&mut self, hold: Money, wish: Money) -> Room {
+        let mut account = self.state.account;
+        let own = |waits: bool| Room::Short(Short { when_short: self.own_answer(), waits, shared: None });
+        match account.reserve(hold) {
+            Reservation::Granted(_) => self.shared_room(account.committed(), hold, wish),
+            Reservation::Waiting => own(true),
+            Reservation::Refused => own(false),
+        }
+    }
+
     /// Whether the budgets that the run shares allow a hold that brings what is committed to this sum.
-    fn allowance(&mut self, committed: Money, hold: Money) -> Allowance {
-        let Some(shared) = &mut self.state.shared else { return Allowance::Enough };
+    fn shared_room(&mut self, committed: Money, hold: Money, wish: Money) -> Room {
+        let (before, now) = (self.state.account.committed(), self.now);
+        let Some(shared) = &mut self.state.shared else { return Room::Enough };
         if committed <= shared.up_to {
-            return Allowance::Enough;
+            return Room::Enough;
         }
-        if shared.refused.as_ref().is_some_and(|refused| hold >= refused.need) {
-            return Allowance::Refused;
+        let short = |known: &KnownShortage, waits: bool| {
+            let Shortage { when_short, failure, .. } = known.shortage.clone();
+            Room::Short(Short { when_short, waits, shared: Some((failure, known.suspends)) })
+        };
+        if let Some(known) = shared.refused.as_ref().filter(|known| known.covers(hold, before, now)) {
+            return short(known, false);
         }
-        if !shared.asking {
-            shared.asking = true;
-            let wish = hold.checked_mul(CALLS_PER_DRAW).unwrap_or(hold);
+        // A call that waits asks again when the host says so, and whatever it needs.
+        let waits = |known: &&KnownShortage| shared.waiting && known.shortage.when_short == WhenShort::Wait;
+        if let Some(known) = shared.held_up.as_ref().filter(|known| waits(known) || known.covers(hold, before, now)) {
+            return short(known, true);
+        }
+        if !shared.asking || shared.waiting {
+            (shared.asking, shared.waiting) = (true, false);
             self.commands.push(Command::DrawBudget { need: hold, wish });
         }
-        Allowance::Asked
+        Room::Asked
+    }
+
+    /// What the flow says to a hold that its own limit has no room for. The proven ceiling is no budget: it suffices for every
+    /// run that nothing breaks into, and no request is another one because of a crash.
+    fn own_answer(&self) -> WhenShort {
+        match self.budget() {
+            Some(budget) if !self.is_limited_by_ceiling() => budget.when_short,
+            _ => WhenShort::Wait,
+        }
+    }
+
+    fn budget(&self) -> Option<&'a Budget> {
+        self.plan.flows.get(&self.plan.flow).map(|flow| &flow.settings.budget)
+    }
+
+    fn is_limited_by_ceiling(&self) -> bool {
+        let limit = self.state.account.limit;
+        limit.is_some() && limit == self.plan.ceiling && self.budget().and_then(|budget| budget.run) != limit
+    }
+
+    /// The request of the largest cap that there is room for.
+    fn less(&mut self, prompt: &Prompt, state: &PromptState, hold: Money, waits: bool) -> Less {
+        let Some(model) = prompt.chain.get(state.model as usize).and_then(|id| self.plan.models.get(id)) else {
+            return Less::Short { waits };
+        };
+        let repairs_before = prompts::repairs_before(state.invalid.as_ref());
+        let cap = state.output_tokens_max.unwrap_or(prompt.output_tokens_max);
+        let within = |room: Money| prompt.cap_within(model, repairs_before, cap, room);
+        let least = prompt.output_tokens_min.and_then(|least| prompt.capped_ceiling(model, repairs_before, least));
+        let Some(least) = least.filter(|least| *least < hold) else { return Less::Short { waits } };
+        match self.room(least, hold) {
+            Room::Enough => match within(self.left_at_once().unwrap_or(least)) {
+                Some((cap, hold)) => Less::Fits(PromptState { output_tokens_max: Some(cap), ..state.clone() }, hold),
+                None => Less::Short { waits },
+            },
+            Room::Asked => Less::Asked,
+            Room::Short(short) => Less::Short { waits: short.waits },
+        }
+    }
+
+    /// What can be held without asking anybody; none without a limit.
+    fn left_at_once(&self) -> Option<Money> {
+        let account = &self.state.account;
+        let drawn = self.state.shared.as_ref().and_then(|shared| shared.up_to.checked_sub(account.committed()));
+        [account.available(), drawn].into_iter().flatten().min()
     }
 
     /// The ceiling of the next request; none when its model is unknown or the amount is beyond all numbers.
     fn hold_of(&self, prompt: &Prompt, state: &PromptState) -> Option<Money> {
         let model = self.plan.models.get(prompt.chain.get(state.model as usize)?)?;
-        prompt.request_ceiling(model, prompts::repairs_before(state.invalid.as_ref()))
+        let cap = state.output_tokens_max.unwrap_or(prompt.output_tokens_max);
+        prompt.capped_ceiling(model, prompts::repairs_before(state.invalid.as_ref()), cap)
+    }
+
+    fn send_in_turn(&mut self, at: &At<'a>, ticket: u64, prompt: &Prompt, state: PromptState, hold: Money) -> Grant {
+        let batched = self.is_batched(prompt, &state);
+        if !batched && !self.is_its_turn(at, ticket, prompt, &state) {
+            return Grant::AwaitsTurn;
+        }
+        match self.state.account.reserve(hold) {
+            Reservation::Granted(entry) => self.send_prompt(at, ticket, state, entry, batched),
+            Reservation::Waiting | Reservation::Refused => Grant::Waiting,
+        }
     }
 
     fn send_prompt(&mut self, at: &At<'a>, ticket: u64, state: PromptState, entry: Entry, batched: bool) -> Grant {
@@ -160,26 +264,35 @@ impl<'a> Turn<'a> {
     /// No model of the chain can ever be paid below the limit: the run stops, or is suspended, as the flow says. The
     /// step stays as it is, so that a raised limit lets it go on. The proven ceiling suffices for every run that nothing
     /// breaks into: only calls that were lost, or made again after a resume, can use it up, and then a person decides.
-    fn refuse(&mut self, prompt: &Prompt, asked: Option<Money>) {
-        if let Some(refused) = self.state.shared.as_ref().and_then(|shared| shared.refused.clone()) {
-            let failure = Some(refused.failure.clone());
-            return self.end_with(match refused.suspends {
-                true => Ending::Suspended { failure },
-                false => Ending::Failed { failure: refused.failure },
+    fn refuse(&mut self, prompt: &Prompt, short_of: Option<(Money, Short)>) {
+        let (asked, shared) = short_of.map_or((None, None), |(hold, short)| (Some(hold), short.shared));
+        if let Some((failure, suspends)) = shared {
+            return self.end_with(match suspends {
+                true => Ending::Suspended { failure: Some(failure) },
+                false => Ending::Failed { failure },
             });
         }
         let account = &self.state.account;
-        let budget = self.plan.flows.get(&self.plan.flow).map(|flow| &flow.settings.budget);
-        if account.limit.is_some() && account.limit == self.plan.ceiling && budget.and_then(|budget| budget.run) != account.limit
-        {
+        if self.is_limited_by_ceiling() {
             let failure = failures::ceiling(&prompt.name, asked, account);
             return self.end_with(Ending::Suspended { failure: Some(failure) });
         }
         let failure = failures::budget(&prompt.name, asked, account.available());
-        self.end_with(match budget.map(|budget| budget.on_exceed) {
+        self.end_with(match self.budget().map(|budget| budget.on_exceed) {
             Some(OnExceed::Suspend) => Ending::Suspended { failure: Some(failure) },
             _ => Ending::Failed { failure },
         });
+    }
+
+    /// The hold is refused, and the try fails of it: what follows is as with every failed try.
+    fn refuse_try(&mut self, at: &At<'a>, ticket: u64, prompt: &Prompt, state: PromptState, hold: Money, short: Short) -> Grant {
+        let left = self.state.account.available();
+        let failure = short.shared.map_or_else(|| failures::no_room(&prompt.name, hold, left), |(failure, _)| failure);
+        self.leave_queue(ticket);
+        self.enter(at, StepState::Prompt(state));
+        self.next_attempt(at);
+        self.prompt_failed(at, failure, Detail { started_at: Some(self.now), ..Detail::default() });
+        Grant::Gone
     }
 
     /// The price of an answer becomes the charge. Counts that are missing are charged at their bound.
@@ -247,7 +360,7 @@ fn at_model(state: &PromptState, position: u32) -> PromptState {
     if position == state.model {
         return state.clone();
     }
-    PromptState { model: position, tried: 0, repaired: 0, put_off: 0, direct: false, phase: state.phase.clone(), invalid: None }
+    PromptState::fresh(position, state.phase.clone())
 }
 
 fn priced(model: &Model, call: &Sent, usage: &Usage, now: crate::Time) -> Option<Money> {

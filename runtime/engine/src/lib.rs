@@ -47,7 +47,7 @@ pub use command::{
     Admission, ApprovalRequest, BatchedCall, CacheLookup, CallId, Command, Gather, GatherOf, Message, ModelCall, OperationCall,
     ProviderBatch, Pull, Recall, ResolvedSource, RunEnd, Timer, TimerId, TurnRequest,
 };
-pub use event::{BudgetAnswer, Event, Finish, Row};
+pub use event::{BudgetAnswer, Event, Finish, Row, Shortage};
 pub use path::{Path, RunId};
 pub use recover::RecoverError;
 pub use run::{Run, RunOptions};

@@ -1,5 +1,6 @@
 //! What a run remembers: instances and the state of their steps.
 
+use crate::event::Shortage;
 use crate::path::{Path, RunId};
 use crate::turns::Turns;
 use crate::write::{Counters, InstanceRow, InstanceStatus, RunRow, RunStatus};
@@ -71,15 +72,26 @@ pub(crate) struct SharedBudgets {
     pub asking: bool,
     /// What others hold has to come back before the run can go on.
     pub waiting: bool,
-    /// A hold of so much, or more, does not fit, and why.
-    pub refused: Option<Refused>,
+    /// What others held up when the run asked last.
+    pub held_up: Option<KnownShortage>,
+    /// What could not fit when the run asked last.
+    pub refused: Option<KnownShortage>,
 }
 
+/// Asking for as much would give the same answer until then.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused {
-    pub need: Money,
-    pub failure: Failure,
+pub(crate) struct KnownShortage {
+    pub shortage: Shortage,
     pub suspends: bool,
+    /// What of the run's own would have to be less before it could fit.
+    pub committed: Money,
+    pub until: Time,
+}
+
+impl KnownShortage {
+    pub fn covers(&self, hold: Money, committed: Money, now: Time) -> bool {
+        hold >= self.shortage.need && committed >= self.committed && now <= self.until
+    }
 }
 
 /// Why nothing new starts; the run ends when what is under way has ended.
@@ -292,6 +304,9 @@ pub(crate) struct PromptState {
     /// What the next sending has to repair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid: Option<Invalid>,
+    /// The cap of a request that was shrunk to fit its budget: whoever sends it again sends it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens_max: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -523,6 +538,13 @@ impl StepState {
     /// A provider has it in a batch.
     pub fn is_submitted(&self) -> bool {
         matches!(self.batch(), Some(Batched::Submitted(_)))
+    }
+}
+
+impl PromptState {
+    /// Before anything was asked of this model of the chain.
+    pub fn fresh(model: u32, phase: PromptPhase) -> PromptState {
+        PromptState { model, tried: 0, repaired: 0, put_off: 0, direct: false, phase, invalid: None, output_tokens_max: None }
     }
 }
 

@@ -56,11 +56,12 @@ impl<'a> Turn<'a> {
         let facts = self.plan.models.get(model);
         let repairs_before = prompts::repairs_before(state.invalid.as_ref());
         let input = facts.and_then(|facts| prompt.request_input_tokens_max(facts, repairs_before));
+        let output = state.output_tokens_max.unwrap_or(prompt.output_tokens_max);
         let request = TurnRequest {
             instance: at.instance.clone(),
             step: at.path(),
             model: model.clone(),
-            tokens_max: input.unwrap_or(prompt.input_tokens_max).saturating_add(prompt.output_tokens_max),
+            tokens_max: input.unwrap_or(prompt.input_tokens_max).saturating_add(output),
             has_alternative: (state.model as usize) + 1 < prompt.chain.len(),
         };
         self.commands.push(Command::AwaitTurn(request.clone()));

@@ -1,10 +1,10 @@
 //! What a run may spend of the budgets that it shares with others.
 
 use crate::Setup;
-use pmflow_engine::BudgetAnswer;
+use pmflow_engine::{BudgetAnswer, Shortage};
 use pmflow_ledger::Period;
 use pmflow_plan::failure::Failure;
-use pmflow_plan::{FailureClass, Money, OnExceed, Plan};
+use pmflow_plan::{FailureClass, Money, OnExceed, Plan, WhenShort};
 use pmflow_store::{BudgetKey, BudgetLimit, Drawn, Refusal, Scope, Spender};
 
 /// There is one team so far.
@@ -13,6 +13,9 @@ pub const TEAM: &str = "default";
 /// So many times what a run wishes for is free where no limit applies: each draw holds up the calls that wait for it, and a
 /// limit that is set meanwhile is met so much later.
 const FREE_WISHES: i128 = 8;
+
+/// When what others hold may have come back.
+const HELD_UP_MS: u64 = 500;
 
 /// Who the run spends for.
 pub fn spender(plan: &Plan, setup: &Setup) -> Spender {
@@ -38,7 +41,7 @@ pub fn declared(plan: &Plan, spender: &Spender) -> Vec<BudgetLimit> {
 }
 
 /// The store's answer as the engine hears it; none when the run belongs to another process.
-pub(crate) fn answer(drawn: Drawn, committed: Money, need: Money, wish: Money) -> Option<BudgetAnswer> {
+pub(crate) fn answer(plan: &Plan, drawn: Drawn, committed: Money, need: Money, wish: Money) -> Option<BudgetAnswer> {
     Some(match drawn {
         // No limit applies now; one that is set later is met at the next draw.
         Drawn::Free => {
@@ -46,14 +49,28 @@ pub(crate) fn answer(drawn: Drawn, committed: Money, need: Money, wish: Money) -
             BudgetAnswer::Granted { up_to: free.unwrap_or(committed) }
         }
         Drawn::Granted { up_to } => BudgetAnswer::Granted { up_to },
-        Drawn::Waiting { .. } => BudgetAnswer::Waiting,
-        Drawn::Refused(refusal) => BudgetAnswer::Refused {
-            need,
-            suspends: refusal.on_exceed == OnExceed::Suspend,
-            failure: Failure::not_sent(FailureClass::Budget, refused(&refusal, need)).retry_after_ms(Some(wait_ms(&refusal))),
-        },
+        Drawn::Waiting { budget } => {
+            let failure = Failure::not_sent(FailureClass::Budget, held_up(&budget, need)).retry_after_ms(Some(HELD_UP_MS));
+            BudgetAnswer::Waiting(Shortage { need, when_short: when_short(plan, &budget), failure })
+        }
+        Drawn::Refused(refusal) => {
+            let text = refused(&refusal, need);
+            let failure = Failure::not_sent(FailureClass::Budget, text).retry_after_ms(Some(wait_ms(&refusal)));
+            BudgetAnswer::Refused {
+                suspends: refusal.on_exceed == OnExceed::Suspend,
+                shortage: Shortage { need, when_short: when_short(plan, &refusal.budget), failure },
+            }
+        }
         Drawn::TakenOver => return None,
     })
+}
+
+/// What a budget says to calls that it has no room for: its own word, or else the flow's. That also holds for limits that
+/// were set from outside.
+fn when_short(plan: &Plan, key: &BudgetKey) -> WhenShort {
+    let Some(budget) = plan.flows.get(&plan.flow).map(|flow| &flow.settings.budget) else { return WhenShort::Wait };
+    let named = budget.shared.iter().find(|shared| shared.name == key.name && Scope::from(shared.scope) == key.scope);
+    named.and_then(|shared| shared.when_short).unwrap_or(budget.when_short)
 }
 
 /// Whether a run stopped for want of money in a budget that it shares, rather than for its own limit: that one has no period
@@ -65,6 +82,12 @@ pub fn is_shared(failure: &Failure) -> bool {
 /// Until the next period begins.
 fn wait_ms(refusal: &Refusal) -> u64 {
     u64::try_from(refusal.until.saturating_sub(crate::clock::now()) / 1000).unwrap_or(0)
+}
+
+fn held_up(budget: &BudgetKey, need: Money) -> String {
+    format!(
+        "the next call may cost {need}, and calls that are under way hold too much of {budget}; try again when they have ended"
+    )
 }
 
 fn refused(refusal: &Refusal, need: Money) -> String {

@@ -117,6 +117,8 @@ struct Flight {
     approvals_open: usize,
     /// A draw on shared budgets, to be made before anything else is applied.
     draw: Option<(Money, Money)>,
+    /// The run is told to ask for money again in a while.
+    asks_again: bool,
     /// Requests that were applied.
     heard: BTreeSet<RequestId>,
     end: Option<RunEnd>,
@@ -138,6 +140,7 @@ impl<S: Store> Driver<S> {
             working: 0,
             approvals_open: 0,
             draw: None,
+            asks_again: false,
             heard: BTreeSet::new(),
             end: None,
             committed: false,
@@ -198,6 +201,7 @@ impl<S: Store> Driver<S> {
             } else if !matches!(event, Event::TimerFired { .. }) {
                 flight.working = flight.working.saturating_sub(1);
             }
+            flight.asks_again &= !matches!(event, Event::BudgetDrawn { .. });
             pending.push(self.apply(event));
             next = if pending.len() < BATCH_MAX { flight.events.try_recv().ok() } else { None };
         }
@@ -256,9 +260,10 @@ impl<S: Store> Driver<S> {
         while let Some((need, wish)) = flight.draw.take() {
             let (lease, spender, limits) = (self.lease.clone(), self.spender.clone(), self.limits.clone());
             let drawn = self.store.draw(Draw { lease, spender, limits, need, wish }).await?;
-            let answer = budgets::answer(drawn, self.run.account().committed(), need, wish);
+            let answer = budgets::answer(self.run.plan(), drawn, self.run.account().committed(), need, wish);
             let Some(answer) = answer else { return Err(HostError::LeaseLost { run: self.lease.run.clone() }) };
-            if answer == BudgetAnswer::Waiting {
+            if matches!(answer, BudgetAnswer::Waiting(_)) && !flight.asks_again {
+                flight.asks_again = true;
                 flight.working += 1;
                 let answers = flight.answers.clone();
                 flight.tasks.spawn(async move {

@@ -164,6 +164,7 @@ mod tests {
             overhead_tokens_max: 0,
             on_overflow,
             output_tokens_max: 10,
+            output_tokens_min: None,
             thinking_tokens_max: None,
             temperature_milli: None,
             cache_ms: None,

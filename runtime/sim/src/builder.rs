@@ -124,6 +124,7 @@ pub fn prompt(name: &str, answer: Type) -> Prompt {
         overhead_tokens_max: 50,
         on_overflow: Overflow::Reject,
         output_tokens_max: 100,
+        output_tokens_min: None,
         thinking_tokens_max: None,
         temperature_milli: None,
         cache_ms: None,

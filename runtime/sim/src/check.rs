@@ -2,6 +2,7 @@
 //! engine's own state.
 
 use crate::driver::Simulation;
+use crate::refusals;
 use pmflow_engine::{InstanceStatus, LedgerRow, Path, RunStatus};
 use pmflow_ledger::{Account, EntryKind};
 use pmflow_plan::{Call, Money, Plan, StepKind, Target, Value};
@@ -20,6 +21,7 @@ pub fn check(simulation: &Simulation, plan: &Plan, limit: Option<Money>) -> Vec<
     wrong.extend(check_billed(simulation, &run.account));
     wrong.extend(check_end(simulation, run.status));
     wrong.extend(check_attempts(simulation, plan));
+    wrong.extend(refusals::check(simulation, plan));
     wrong
 }
 

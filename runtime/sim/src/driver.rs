@@ -5,7 +5,7 @@ use crate::rows::Rows;
 use crate::world::{ModelAnswer, World};
 use pmflow_engine::stream::Passage;
 use pmflow_engine::{
-    BudgetAnswer, CallId, Command, Event, ModelCall, Path, Pull, Recall, Row, Run, RunEnd, RunId, RunOptions, StepRow,
+    BudgetAnswer, CallId, Command, Event, ModelCall, Path, Pull, Recall, Row, Run, RunEnd, RunId, RunOptions, Shortage, StepRow,
     StepStatus, Time, Transition, TurnRequest,
 };
 use pmflow_ledger::shared::{self, Chain};
@@ -25,6 +25,10 @@ pub struct Simulation {
     pub around: Around,
     /// The answer to a draw, to be heard before anything else.
     drawn: Option<BudgetAnswer>,
+    /// The run is told to ask for money again in a while.
+    asks_again: bool,
+    /// What others held of the shared budget until then.
+    given_back: Option<(Money, Time)>,
     plan: Arc<Plan>,
     options: RunOptions,
     due: BTreeMap<(Time, u64), Event>,
@@ -51,10 +55,17 @@ pub struct Seen {
     pub billed: Money,
     /// Calls that were billed more than their hold, against all promises.
     pub over_hold: u64,
+    /// The model and the cap that each key was sent with.
+    pub requests: BTreeMap<String, (String, u64)>,
+    /// Requests that asked for less than their prompt declares.
+    pub shrunk: u64,
     pub end: Option<RunEnd>,
     pub live_instances_max: usize,
     pub violations: Vec<String>,
 }
+
+/// How long a run may go by what it heard of others' holds.
+const ANSWER_STANDS_FOR: Time = 1_000_000;
 
 /// A run that takes more than this does not end.
 const EVENTS_MAX: u64 = 2_000_000;
@@ -100,6 +111,8 @@ pub fn start(
 pub struct Around {
     /// A budget that the run shares with others, when its options say so.
     pub shared: Option<Chain>,
+    /// What others hold of it: how much, and when they give it back.
+    pub others: Option<(Money, Time)>,
     /// The rows of an earlier run that this one takes over from, when its options say so.
     pub origin: Rows,
 }
@@ -140,6 +153,8 @@ impl Simulation {
             seen: Seen::default(),
             around: Around::default(),
             drawn: None,
+            asks_again: false,
+            given_back: None,
             plan,
             options,
             due: BTreeMap::new(),
@@ -204,6 +219,7 @@ impl Simulation {
     }
 
     fn deliver(&mut self, event: Event, world: &mut dyn World) -> bool {
+        self.asks_again &= event != Event::BudgetDrawn { answer: BudgetAnswer::AskAgain };
         let transition = self.run.apply(self.clock, event);
         self.settle(transition, world)
     }
@@ -218,7 +234,9 @@ impl Simulation {
             self.crash(world);
             return false;
         }
+        let refusals = self.rows.refusals.len();
         let refused = self.rows.commit(&transition.writes);
+        self.check_shared_refusals(refusals);
         self.close_shared();
         // Dear, and as good now and then as always.
         if self.seen.events.is_multiple_of(7) {
@@ -267,6 +285,7 @@ impl Simulation {
         self.faults.struck();
         self.due.clear();
         self.drawn = None;
+        self.asks_again = false;
         let stored = self.rows.stored().expect("the first transition is committed before anything crashes");
         match Run::recover(Arc::clone(&self.plan), stored, self.options.clone(), self.clock) {
             Ok((run, transition)) => {
@@ -457,24 +476,65 @@ impl Simulation {
     /// A draw on the budget that the run shares, as a store answers it: from the stored rows, and before anything else.
     fn draw(&mut self, need: Money, wish: Money) {
         let Some(account) = self.rows.run.as_ref().map(|run| run.account) else { return };
-        let answer = match &mut self.around.shared {
+        self.others_give_back();
+        let drawn = self.around.shared.as_mut().map(|chain| shared::draw(std::slice::from_mut(chain), &account, need, wish));
+        let answer = match drawn {
             None => BudgetAnswer::Granted { up_to: account.committed().checked_add(wish).unwrap_or(wish) },
-            Some(chain) => match shared::draw(std::slice::from_mut(chain), &account, need, wish) {
+            Some(drawn) => match drawn {
                 Ok(shared::Drawn::Granted { up_to }) => BudgetAnswer::Granted { up_to },
-                Ok(shared::Drawn::Waiting { .. }) => BudgetAnswer::Waiting,
+                Ok(shared::Drawn::Waiting { .. }) => BudgetAnswer::Waiting(self.shortage(need, "others hold it")),
                 Ok(shared::Drawn::Refused { left, .. }) => {
-                    let failure = Failure::not_sent(FailureClass::Budget, format!("{left} is left of the shared budget"));
-                    BudgetAnswer::Refused { need, failure, suspends: true }
+                    let shortage = self.shortage(need, &format!("{left} is left"));
+                    BudgetAnswer::Refused { shortage, suspends: true }
                 }
                 Err(error) => return self.seen.violations.push(format!("the shared budget does not add up: {error}")),
             },
         };
         self.check_shared();
-        if answer == BudgetAnswer::Waiting {
+        if matches!(answer, BudgetAnswer::Waiting(_)) && !self.asks_again {
+            self.asks_again = true;
             // Others give back what they hold after a while.
             self.schedule(500_000, Event::BudgetDrawn { answer: BudgetAnswer::AskAgain });
         }
         self.drawn = Some(answer);
+    }
+
+    fn shortage(&self, need: Money, why: &str) -> Shortage {
+        let budget = self.plan.flows.get(&self.plan.flow).map(|flow| &flow.settings.budget);
+        let when_short = budget.map(|budget| budget.when_short).unwrap_or_default();
+        let text = format!("of the shared budget {why}; the call needs {}", need.to_decimal());
+        Shortage { need, when_short, failure: Failure::not_sent(FailureClass::Budget, text) }
+    }
+
+    /// A run that asks hears of it; nobody tells it before.
+    fn others_give_back(&mut self) {
+        let line = self.around.shared.as_mut().and_then(|chain| chain.lines.last_mut());
+        if let (Some((held, until)), Some(line)) = (self.around.others, line)
+            && until <= self.clock
+        {
+            self.around.others = None;
+            self.given_back = Some((held, self.clock));
+            let given_back = line.account.release(held);
+            self.seen.violations.extend(given_back.err().map(|error| format!("others do not hold what they hold: {error}")));
+        }
+    }
+
+    /// What the shared budget has no room for is refused, and nothing else; what others held stands for a second after they gave
+    /// it back.
+    fn check_shared_refusals(&mut self, known: usize) {
+        let Some(line) = self.around.shared.as_ref().and_then(|chain| chain.lines.last()) else { return };
+        let Some(limit) = line.account.limit else { return };
+        let own = line.share.held.pico() + line.share.settled.pico() + line.share.unknown.pico();
+        let lately = self.given_back.filter(|(_, at)| self.clock.saturating_sub(*at) <= ANSWER_STANDS_FOR);
+        let others = line.account.committed().pico() - own + lately.map_or(0, |(held, _)| held.pico());
+        for (row, account) in self.rows.refusals.iter().skip(known) {
+            let message = row.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            let need = message.rsplit_once("needs ").and_then(|(_, need)| Money::parse(need));
+            if need.is_none_or(|need| others + account.committed().pico() + need.pico() <= limit.pico()) {
+                let text = format!("`{}` is refused although it fits beside {account:?} of {limit}: {message}", row.step);
+                self.seen.violations.push(text);
+            }
+        }
     }
 
     /// A run that ended, or stands still, has given back what it had drawn, in the same transaction.
@@ -494,8 +554,9 @@ impl Simulation {
             self.seen.violations.push(format!("the shared budget is overrun: {account:?}"));
         }
         let ended = self.rows.run.as_ref().filter(|run| run.status != pmflow_engine::RunStatus::Running);
+        let others = self.around.others.map_or(Money::ZERO, |(held, _)| held);
         // What a provider has in a batch stays held while the run is suspended.
-        if let Some(run) = ended.filter(|run| account.held > run.account.held) {
+        if let Some(run) = ended.filter(|run| account.held.pico() > run.account.held.pico() + others.pico()) {
             let (shared, own) = (account.held, run.account.held);
             self.seen.violations.push(format!("the run has ended, holds {own}, and {shared} of the shared budget"));
         }
@@ -517,6 +578,28 @@ impl Simulation {
         });
         if !is_held {
             self.seen.violations.push(format!("`{}` is sent without its hold", call.call));
+        }
+        self.check_request(call);
+    }
+
+    /// What is held is the ceiling of the request as it is sent, whatever it asks for; one key is one request.
+    fn check_request(&mut self, call: &ModelCall) {
+        let (Some(model), Some(prompt)) = (self.plan.models.get(&call.model), self.plan.prompts.get(&call.prompt)) else {
+            return;
+        };
+        if model.call_ceiling(call.input_tokens_max, call.output_tokens_max) != Some(call.hold) {
+            self.seen.violations.push(format!("{} is held for `{}`, which is not its ceiling", call.hold, call.call));
+        }
+        let (cap, declared) = (call.output_tokens_max, prompt.output_tokens_max);
+        let is_shrunk = cap < declared;
+        self.seen.shrunk += u64::from(is_shrunk);
+        if cap > declared || (is_shrunk && prompt.output_tokens_min.is_none_or(|least| cap < least)) {
+            self.seen.violations.push(format!("`{}` asks for {cap} of {declared} tokens", call.call));
+        }
+        let request = (call.model.clone(), cap);
+        let before = self.seen.requests.insert(call.idempotency_key.clone(), request.clone());
+        if before.is_some_and(|before| before != request) {
+            self.seen.violations.push(format!("`{}` is another request under the same key", call.call));
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod driver;
 pub mod faults;
 pub mod random;
 pub mod random_plan;
+mod refusals;
 pub mod rows;
 pub mod world;
 

@@ -55,7 +55,25 @@ pub fn random_plan(seed: u64) -> Made {
         })
         .plan;
     with_batches(&mut plan, &mut Random::of(seed, "batches"));
+    with_answers(&mut plan, &mut Random::of(seed, "when_short"));
     Made { plan, rows, order_matters: on_error == OnError::Stop }
+}
+
+/// What becomes of calls whose holds do not fit, and how far requests may be shrunk.
+fn with_answers(plan: &mut Plan, random: &mut Random) {
+    let answer = match random.below(3) {
+        0 => WhenShort::Wait,
+        1 => WhenShort::Refuse,
+        _ => WhenShort::ShrinkRequest,
+    };
+    for flow in plan.flows.values_mut() {
+        flow.settings.budget.when_short = answer;
+    }
+    for prompt in plan.prompts.values_mut().filter(|_| answer == WhenShort::ShrinkRequest) {
+        // About half of what a request can cost, so that much can be saved on it.
+        prompt.output_tokens_max = 900;
+        prompt.output_tokens_min = Some(5 + random.below(prompt.output_tokens_max));
+    }
 }
 
 /// Some prompts are sent in batches, where the first model has them, and the second one does not.

@@ -5,7 +5,8 @@ use pmflow_engine::{
     ApprovalRow, BindingRow, Gather, GatherOf, InstanceEnd, InstanceRow, InstanceStatus, LedgerRow, OutputRow, Path, RunRow,
     RunStatus, StepRow, StepStatus, Stored, Time, Write,
 };
-use pmflow_plan::Value;
+use pmflow_ledger::Account;
+use pmflow_plan::{FailureClass, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,10 @@ pub struct Rows {
     pub attempts: BTreeSet<(Path, u32)>,
     pub outputs: BTreeMap<(Path, String), OutputRow>,
     pub ledger: Vec<LedgerRow>,
+    /// What the ledger's lines come to so far.
+    pub account: Account,
+    /// Tries that failed for want of money, and how the account stood at that moment.
+    pub refusals: Vec<(StepRow, Account)>,
     pub cache: BTreeMap<String, (Value, Time)>,
     pub approvals: BTreeMap<Path, ApprovalRow>,
     /// The longest instance row seen, by instance's parent: the root's state must not grow with a loop.
@@ -75,7 +80,11 @@ impl Rows {
                     self.violations.push(format!("two outputs of `{}` stand at {}", row.owner, row.order));
                 }
             }
-            Write::Ledger(row) => self.ledger.push(row.clone()),
+            Write::Ledger(row) => {
+                // Lines that do not add up are found when the ledger is replayed.
+                drop(self.account.enter(row.entry.clone()));
+                self.ledger.push(row.clone());
+            }
             Write::CachePut { key, value, at, .. } => {
                 self.cache.insert(key.clone(), (value.clone(), *at));
             }
@@ -99,6 +108,9 @@ impl Rows {
         {
             self.violations.push(format!("a run that {:?} becomes {:?}", final_before, row.status));
         }
+        if self.run.is_none() {
+            self.account = Account::new(row.account.limit);
+        }
         self.run = Some(row.clone());
     }
 
@@ -108,6 +120,11 @@ impl Rows {
         }
         if row.status == StepStatus::Done && !self.done.insert(row.step.clone()) {
             self.violations.push(format!("`{}` has two results", row.step));
+        }
+        // A called flow is recorded with what its prompt failed with, and later.
+        let is_budget = row.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Budget);
+        if is_budget && row.kind == "prompt" {
+            self.refusals.push((row.clone(), self.account));
         }
         self.steps.push(row.clone());
     }

@@ -31,9 +31,7 @@ impl<'a> Turn<'a> {
         let Some(prompt) = self.prompt(at) else {
             return self.fail(at, failures::damaged_plan(&at.path()), false);
         };
-        let state =
-            PromptState { model: 0, tried: 0, repaired: 0, put_off: 0, direct: false, phase: PromptPhase::Cache, invalid: None };
-        self.enter(at, StepState::Prompt(state));
+        self.enter(at, StepState::Prompt(PromptState::fresh(0, PromptPhase::Cache)));
         if cache_ms(call, prompt).is_none() {
             return self.queue_prompt(at);
         }
@@ -88,7 +86,11 @@ impl<'a> Turn<'a> {
         let model = prompt.chain.get(state.model as usize).ok_or_else(|| failures::damaged_plan(&at.path()))?;
         let step = at.path();
         let generation = self.entry(at).map_or(0, |entry| entry.generation);
-        let logical = format!("{generation} {} {} {}", state.model, state.tried, state.repaired);
+        let mut logical = format!("{generation} {} {} {}", state.model, state.tried, state.repaired);
+        if let Some(cap) = state.output_tokens_max {
+            // One key is one request.
+            logical.push_str(&format!(" capped {cap}"));
+        }
         let repairs_before = prompts::repairs_before(state.invalid.as_ref());
         let facts = self.plan.models.get(model);
         let input_tokens_max = facts.and_then(|facts| prompt.request_input_tokens_max(facts, repairs_before));
@@ -98,7 +100,7 @@ impl<'a> Turn<'a> {
             prompt: prompt.name.clone(),
             model: model.clone(),
             input_tokens_max: input_tokens_max.unwrap_or(prompt.input_tokens_max),
-            output_tokens_max: prompt.output_tokens_max,
+            output_tokens_max: state.output_tokens_max.unwrap_or(prompt.output_tokens_max),
             hold,
             batched: matches!(state.phase.batch(), Some(Batched::Submitted(_))),
         })
@@ -168,6 +170,7 @@ impl<'a> Turn<'a> {
             return self.prompt_failed(at, failure, detail);
         }
         state.repaired += 1;
+        state.output_tokens_max = None;
         let answer = prompts::clip_answer(prompt, &answer).to_owned();
         state.invalid = Some(Invalid { answer, problem: failure.message.clone() });
         self.record(at, StepStatus::Retried, Detail { failure: Some(failure), ..detail });
@@ -188,6 +191,7 @@ impl<'a> Turn<'a> {
             }
             Next::Again { delay_ms } => {
                 state.tried += 1;
+                state.output_tokens_max = None;
                 // A request that cost nothing is made again as it was: its repairs were paid for, and are counted.
                 if failure.billing == Billing::Unknown {
                     (state.repaired, state.invalid) = (0, None);
@@ -195,16 +199,7 @@ impl<'a> Turn<'a> {
                 Some(delay_ms)
             }
             Next::Exhausted if (state.model as usize) + 1 < prompt.chain.len() => {
-                let phase = state.phase.clone();
-                *state = PromptState {
-                    model: state.model + 1,
-                    tried: 0,
-                    repaired: 0,
-                    put_off: 0,
-                    direct: false,
-                    phase,
-                    invalid: None,
-                };
+                *state = PromptState::fresh(state.model + 1, state.phase.clone());
                 None
             }
             Next::Exhausted => return self.end_prompt(at, failure, detail),

@@ -26,15 +26,7 @@ impl Turn<'_> {
             self.enter(&at, StepState::Prompt(PromptState { model: refused, ..state }));
             return self.prompt_failed(&at, failure, detail);
         }
-        let next = PromptState {
-            model: refused + 1,
-            tried: 0,
-            repaired: 0,
-            put_off: 0,
-            direct: false,
-            phase: state.phase,
-            invalid: None,
-        };
+        let next = PromptState::fresh(refused + 1, state.phase);
         self.enter(&at, StepState::Prompt(next));
         self.record(&at, StepStatus::Retried, Detail { failure: Some(failure), ..detail });
         self.queue_prompt(&at);

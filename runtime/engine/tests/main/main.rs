@@ -2,6 +2,7 @@
 
 mod batches;
 mod blocks;
+mod budgets;
 mod calls;
 mod control;
 mod items;
