@@ -18,13 +18,18 @@ const DAY_MICROSECONDS: i64 = 86_400_000_000;
 
 /// The calls of a run that were billed above their holds, in order.
 pub async fn of_run(store: &AnyStore, run: &RunId) -> Result<Vec<UsageRow>> {
+    lines(store, run, |row| row.entry.breach).await
+}
+
+/// The lines of a run's ledger that are wanted, in order.
+pub async fn lines(store: &AnyStore, run: &RunId, wanted: impl Fn(&UsageRow) -> bool) -> Result<Vec<UsageRow>> {
     let mut found = Vec::new();
     let mut after = 0;
     loop {
         let page = store.usage(run, after, LINES_PER_PAGE).await.map_err(failed)?;
         let Some(last) = page.last() else { return Ok(found) };
         after = last.line;
-        found.extend(page.into_iter().filter(|row| row.entry.breach));
+        found.extend(page.into_iter().filter(&wanted));
     }
 }
 

@@ -11,6 +11,7 @@ mod monitoring;
 mod progress;
 mod project;
 mod retention;
+mod shrunk;
 mod store;
 mod terminal;
 mod testing;

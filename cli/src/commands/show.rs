@@ -2,6 +2,7 @@ use crate::commands::runs::{as_json, status_text};
 use crate::exit::{Code, Failed, Result};
 use crate::format::{clip, count, moment, plural, span, table};
 use crate::project::Project;
+use crate::shrunk::ShrunkRequest;
 use crate::store::{AnyStore, block_on, failed, find, open_existing};
 use crate::terminal::{Style, Terminal};
 use pmflow_engine::ProviderBatch;
@@ -64,6 +65,9 @@ async fn page(
     head(run, terminal);
     for row in breaches(store, run).await? {
         terminal.line(&format!("    {}", breach(&row)));
+    }
+    if let Some(text) = shrunk(&crate::shrunk::of_run(store, run).await?) {
+        terminal.line(&format!("  shrunk   {text}"));
     }
     for batch in batches(store, run).await? {
         let calls = plural(batch.calls.len() as u64, "answer");
@@ -161,6 +165,23 @@ async fn breaches(store: &AnyStore, run: &RunSummary) -> Result<Vec<UsageRow>> {
     if run.account.breaches == 0 { Ok(Vec::new()) } else { crate::breaches::of_run(store, &run.id).await }
 }
 
+/// `2 requests, the least to 75 of 300 tokens; the budget had no room for more`
+fn shrunk(requests: &[ShrunkRequest]) -> Option<String> {
+    let least = requests.iter().min_by_key(|request| request.output_tokens_max)?;
+    let (cap, declared) = (count(least.output_tokens_max), count(least.declared));
+    let requests = plural(requests.len() as u64, "request");
+    Some(format!("{requests}, the least to {cap} of {declared} tokens; the budget had no room for more"))
+}
+
+fn shrunk_json(request: &ShrunkRequest) -> serde_json::Value {
+    json!({
+        "call": request.call,
+        "model": request.model,
+        "output_tokens_max": request.output_tokens_max,
+        "declared": request.declared,
+    })
+}
+
 /// `flow/step#1 openai/gpt-5.4-mini: $0.02 billed, $0.01 held; 1,200 tokens in, 900 out`
 fn breach(row: &UsageRow) -> String {
     let call = row.call.as_ref().map(|call| call.to_string()).unwrap_or_default();
@@ -246,6 +267,8 @@ async fn json_page(store: &AnyStore, run: &RunSummary, steps: &[StoredStep], map
         fields.insert("approvals".to_owned(), json!(approvals));
         let batch = |batch: &ProviderBatch| json!({ "name": &*batch.name, "model": batch.model, "awaited": batch.calls.len() });
         fields.insert("batches".to_owned(), batches(store, run).await?.iter().map(batch).collect());
+        let shrunk = crate::shrunk::of_run(store, run).await?;
+        fields.insert("shrunk".to_owned(), shrunk.iter().map(shrunk_json).collect());
         fields.insert("breaches".to_owned(), breaches(store, run).await?.iter().map(breach_json).collect());
     }
     terminal.line(&format!("{whole:#}"));

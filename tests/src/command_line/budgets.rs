@@ -147,6 +147,64 @@ async fn a_retry_does_what_failed_and_pays_for_nothing_twice() {
     ends(&project.pmflow("retry last").await, 3, &["real money needs a yes"]);
 }
 
+const DIGEST: &str = r#"type Digest { words: [text](max 400) }
+
+prompt digest(note: text) -> Digest {
+  model:      "openai/gpt-6-luna"
+  max_input:  200 tokens
+  max_output: 2000 tokens
+  user:       "Take it apart. {{ note }}"
+}
+
+flow read() {
+  budget:     $1.00 per run
+  when_short: shrink_request
+
+  let taken = digest("a note") else { words: ["too dear"] }
+  output taken.words
+}
+"#;
+
+/// The cap of the last request, and what `pmflow show` says of it.
+async fn last_cap(project: &Project) -> (u64, Value) {
+    let journal = project.server.journal();
+    let asked = journal.last().map(|entry| entry.asked.output_tokens_max).expect("something was sent");
+    (asked, project.json("show last --format json").await.get("shrunk").cloned().unwrap_or_default())
+}
+
+/// A call that a budget has no room for, of the run's own and of a shared one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_shrunk_or_refused_as_the_flow_says() {
+    let project = Project::new().await;
+    project.folder.write("read.pmflow", DIGEST);
+    let cost = project.json("cost read.pmflow --format json").await;
+    let ceiling = cost.pointer("/run/ceiling").map(|ceiling| dollars(ceiling, "usd")).expect("it has a ceiling");
+    let limit = format!("{:.9}", ceiling * 0.8);
+
+    ends(&project.pmflow(&format!("run read.pmflow --yes --max-cost {limit}")).await, 0, &["succeeded"]);
+    let (own, shown) = last_cap(&project).await;
+    assert!((1_000..2_000).contains(&own), "{own}");
+    assert_eq!(shown.pointer("/0/output_tokens_max").and_then(Value::as_u64), Some(own), "{shown:#}");
+    ends(&project.pmflow("show last").await, 0, &["shrunk   1 request, the least to 1,", " of 2,000 tokens"]);
+
+    // A run takes at most half of what others could need as well.
+    ends(&project.pmflow(&format!("budget set user:ada --monthly {limit} --on-exceed suspend")).await, 0, &[]);
+    ends(&project.pmflow("run read.pmflow --yes").await, 0, &["succeeded"]);
+    let (shared, shown) = last_cap(&project).await;
+    assert!((500..own).contains(&shared), "{shared}");
+    assert_eq!(shown.pointer("/0/declared").and_then(Value::as_u64), Some(2_000), "{shown:#}");
+
+    project.folder.write("read.pmflow", DIGEST.replace("shrink_request", "refuse"));
+    let sent = project.server.journal().len();
+    ends(&project.pmflow("run read.pmflow --yes").await, 0, &["succeeded"]);
+    assert_eq!(project.server.journal().len(), sent, "nothing was sent");
+    ends(&project.pmflow("outputs").await, 0, &["too dear"]);
+    ends(&project.pmflow("show last").await, 0, &["is left of the monthly budget `user` of user ada"]);
+
+    project.folder.write("read.pmflow", DIGEST.replace("shrink_request", "wait"));
+    ends(&project.pmflow("run read.pmflow --yes").await, 2, &["suspended"]);
+}
+
 /// A call whose answer was lost stays charged in full, in its run and in its budget, until somebody says what it cost.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_is_reconciled_once() {
