@@ -73,7 +73,7 @@ fn print(what: &str, used: &Used, stored: &Stored) {
 }
 
 /// The time from the first to the last of a stretch of outputs, per item.
-const STRETCHES: &str = "SELECT (max(at) - min(at)) * 1.0 / count(*) AS us FROM (SELECT at FROM outputs ORDER BY output_id ";
+const STRETCHES: &str = "SELECT (max(at) - min(at)) * 1.0 / count(*) AS us FROM (SELECT at FROM outputs ORDER BY at ";
 
 /// From the first output on, and from the last one back.
 const ORDERS: [&str; 2] = ["", "DESC "];
