@@ -72,28 +72,24 @@ impl PostgresOptions {
                 ("idle_in_transaction_session_timeout", idle_max.to_string()),
                 ("lock_timeout", lock_wait.to_string()),
                 ("statement_timeout", self.answer_max.as_millis().to_string()),
+                // Tables grow from nothing to millions of rows: a plan that was made, and kept, while one was small must not read
+                // it from end to end later. There is an index for everything that is asked.
+                ("enable_seqscan", "off".to_owned()),
             ])
             .disable_statement_logging()
     }
 
-    /// For groups of transitions, whose statements find each row by an index, in tables that grow from nothing to millions of rows:
-    /// a plan that was made for a small table must not read a large one from end to end, and making it anew for each group costs
-    /// more than executing it.
+    /// For groups of transitions: each of their statements looks rows up by an index, and is planned once.
     pub(crate) fn connect_writer(&self) -> PgConnectOptions {
-        self.connect().options([
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("plan_cache_mode", "force_generic_plan"),
-        ])
+        let by_index = [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("plan_cache_mode", "force_generic_plan")];
+        self.connect().options(by_index)
     }
 
-    /// For everything else: planned each time for what the tables hold by then.
     pub(crate) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(self.connections_max.max(1))
             .acquire_timeout(self.answer_max)
-            .connect_lazy_with(self.connect().options([("plan_cache_mode", "force_custom_plan")]))
+            .connect_lazy_with(self.connect())
     }
 
     pub(crate) fn lease_us(&self) -> i64 {
