@@ -165,7 +165,7 @@ impl<'a> Turn<'a> {
             return short(known, true);
         }
         if !shared.asking || shared.waiting {
-            (shared.asking, shared.waiting) = (true, false);
+            (shared.asking, shared.waiting, shared.for_less) = (true, false, false);
             self.commands.push(Command::DrawBudget { need: hold, wish });
         }
         Room::Asked
@@ -204,7 +204,12 @@ impl<'a> Turn<'a> {
                 Some((cap, hold)) => Less::Fits(PromptState { output_tokens_max: Some(cap), ..state.clone() }, hold),
                 None => Less::Short { waits },
             },
-            Room::Asked => Less::Asked,
+            Room::Asked => {
+                if let Some(shared) = &mut self.state.shared {
+                    shared.for_less = true;
+                }
+                Less::Asked
+            }
             Room::Short(short) => Less::Short { waits: short.waits },
         }
     }

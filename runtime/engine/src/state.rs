@@ -72,6 +72,8 @@ pub(crate) struct SharedBudgets {
     pub asking: bool,
     /// What others hold has to come back before the run can go on.
     pub waiting: bool,
+    /// What is asked for is the least that a shrunken request needs.
+    pub for_less: bool,
     /// What others held up when the run asked last.
     pub held_up: Option<KnownShortage>,
     /// What could not fit when the run asked last.

@@ -26,7 +26,8 @@ impl Turn<'_> {
             BudgetAnswer::Granted { up_to } => {
                 shared.up_to = up_to;
                 // However long the answer took: who asked for less because of them does not ask for all of it again.
-                for known in [&mut shared.held_up, &mut shared.refused].into_iter().flatten() {
+                let known = [&mut shared.held_up, &mut shared.refused];
+                for known in known.into_iter().flatten().filter(|_| shared.for_less) {
                     known.until = known.until.max(now);
                 }
             }
