@@ -75,13 +75,14 @@ impl<S: Store> Turns<S> {
     async fn look(&self) {
         let live: Vec<Arc<Account<S>>> = self.accounts().by_name.values().map(|(account, _)| account.clone()).collect();
         let names: Vec<String> = live.iter().map(|account| account.name().to_owned()).collect();
+        let steps: Vec<u64> = live.iter().map(|account| account.steps()).collect();
         if names.is_empty() {
             return;
         }
         match self.store.gates(&names).await {
             Ok(Gates { now, mut gates }) => {
-                for account in &live {
-                    account.learn(gates.remove(account.name()).map(|gate| Known::of(gate, now)));
+                for (account, steps) in live.iter().zip(steps) {
+                    account.learn(gates.remove(account.name()).map(|gate| Known::of(gate, now)), steps);
                 }
             }
             Err(error) => tracing::debug!(%error, "rate limits cannot be looked at"),

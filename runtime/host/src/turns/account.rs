@@ -1,6 +1,6 @@
 //! One account: who waits for it, what is to be told of it, and a clerk who asks the store while there is either.
 
-use pmflow_ledger::gate::{Gate, Lane, Limit, Report, Said, Step, Time, Turn, Want};
+use pmflow_ledger::gate::{Gate, Lane, Limit, Outcome, Report, Said, Step, Time, Turn, Want};
 use pmflow_store::{Stepped, Store};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,11 @@ struct Desk {
     /// In the order in which they came.
     waiting: Vec<Waiter>,
     reports: Vec<Report>,
+    /// The store is being told of a call that failed, or was one too many.
+    is_telling_trouble: bool,
     known: Option<Known>,
+    /// Steps that were begun or ended: what was read of the store between two of them is what it was.
+    steps: u64,
     was_looked_at: bool,
     is_clerk_there: bool,
 }
@@ -105,6 +109,10 @@ impl<S: Store> Account<S> {
             return true;
         }
         let desk = self.desk();
+        // Until it is known what trouble means, calls ask; they are answered after it was heard.
+        if desk.is_in_trouble() {
+            return true;
+        }
         let gated = desk.known.as_ref().map(|known| known.gate.gated(known.now()));
         gated.is_some_and(|gated| gated.is_none_or(|gated| gated.contains(model)))
     }
@@ -123,7 +131,11 @@ impl<S: Store> Account<S> {
 
     /// What became of a call is told to the store where that can change anything.
     pub fn report(self: &Arc<Self>, report: Report) {
+        let is_trouble = is_trouble(&report);
         self.desk().reports.push(report);
+        if is_trouble {
+            self.say_moved();
+        }
         self.wake_clerk();
     }
 
@@ -132,10 +144,19 @@ impl<S: Store> Account<S> {
         self.desk().known.as_ref().is_some_and(|known| known.gate.wants_reports(model, known.now()))
     }
 
-    /// Takes over how the gate stands. None: nobody has stepped it yet.
-    pub fn learn(&self, known: Option<Known>) {
+    /// Changes when a step is begun or ends.
+    pub fn steps(&self) -> u64 {
+        self.desk().steps
+    }
+
+    /// Takes over how the gate was when this process had come so far with its own steps. Older than one of these, it is not
+    /// taken. None: nobody has stepped it yet.
+    pub fn learn(&self, known: Option<Known>, steps: u64) {
         let gated = |known: &Option<Known>| known.as_ref().map_or(Some(BTreeSet::new()), |known| known.gate.gated(known.now()));
         let mut desk = self.desk();
+        if desk.steps != steps {
+            return;
+        }
         let is_moved = match &desk.known {
             // What was known may have changed by time alone.
             Some(before) => before.gate.gated(before.at) != gated(&known),
@@ -144,8 +165,12 @@ impl<S: Store> Account<S> {
         (desk.known, desk.was_looked_at) = (known, true);
         drop(desk);
         if is_moved {
-            self.moved.send_modify(|count| *count = count.wrapping_add(1));
+            self.say_moved();
         }
+    }
+
+    fn say_moved(&self) {
+        self.moved.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn wake_clerk(self: &Arc<Self>) {
@@ -158,7 +183,9 @@ impl<S: Store> Account<S> {
     /// The clerk: until nobody waits and nothing is to be told.
     async fn work(self: Arc<Self>) {
         while let Some((step, asked)) = self.next_step() {
-            let wait = match self.store.step_gate(&self.name, step).await {
+            let stepped = self.store.step_gate(&self.name, step).await;
+            self.desk().steps += 1;
+            let wait = match stepped {
                 Ok(stepped) => self.answer(asked, stepped),
                 Err(error) => {
                     tracing::warn!(account = self.name, %error, "rate limits cannot be kept");
@@ -166,6 +193,7 @@ impl<S: Store> Account<S> {
                     ASK_EVERY_MAX
                 }
             };
+            self.told();
             tokio::time::sleep(ASK_EVERY_MIN).await;
             if !wait.is_zero() {
                 // Somebody who comes asks at once; those who wait know when.
@@ -185,7 +213,16 @@ impl<S: Store> Account<S> {
         let asked = std::mem::take(&mut desk.waiting);
         let wants = asked.iter().map(Waiter::want).collect();
         let reports = std::mem::take(&mut desk.reports);
+        desk.is_telling_trouble = reports.iter().any(is_trouble);
+        desk.steps += 1;
         Some((Step { process: self.process.clone(), limits: self.limits.clone(), wants, reports }, asked))
+    }
+
+    /// What trouble means is known now, or cannot be.
+    fn told(&self) {
+        if std::mem::take(&mut self.desk().is_telling_trouble) {
+            self.say_moved();
+        }
     }
 
     /// Tells those whose turn it is; how long until the next may go.
@@ -208,7 +245,7 @@ impl<S: Store> Account<S> {
         }
         let is_done = left.is_empty();
         self.desk().waiting.splice(..0, left);
-        self.learn(Some(Known::of(gate, now)));
+        self.learn(Some(Known::of(gate, now)), self.steps());
         if is_done { Duration::ZERO } else { wait }
     }
 
@@ -216,6 +253,16 @@ impl<S: Store> Account<S> {
         // Nothing is done under the lock that could panic half way.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Desk {
+    fn is_in_trouble(&self) -> bool {
+        self.is_telling_trouble || self.reports.iter().any(is_trouble)
+    }
+}
+
+fn is_trouble(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Failed | Outcome::Limited { .. })
 }
 
 impl Waiter {
