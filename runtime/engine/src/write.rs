@@ -16,7 +16,8 @@ pub enum Write {
     /// A child. When an instance of this path exists in any status, alive or ended, the insert is *refused*: nothing of
     /// it changes, the rest of the transition is committed, and the path is reported in `ItemsAdmitted`.
     InsertInstance(InstanceRow),
-    /// An instance's row, whole: inserted or replaced.
+    /// An instance's row, whole: inserted or replaced. The root's is part of its run: it is no item of anything, has neither
+    /// parent nor position, starts with the run, and is gone once ended.
     PutInstance(InstanceRow),
     /// The instance ended and is not read again by a recovery. The store keeps what `show` and `Gather` need and drops
     /// its state and its bindings.

@@ -5,6 +5,6 @@ SELECT run.execution_id AS "execution_id!", run.run_id AS "run_id!", run.plan_id
        run.items_failed AS "items_failed!", run.rows_read AS "rows_read!", run.outputs AS "outputs!",
        run.model_calls AS "model_calls!", run.cache_hits AS "cache_hits!", run.input_tokens AS "input_tokens!",
        run.output_tokens AS "output_tokens!", run.simulated AS "simulated!", run.setup AS "setup!",
-       run.input AS "input!", run.state AS "state!"
+       run.input AS "input!", run.state AS "state!", run.root_status, run.root_state
 FROM workflow_executions AS run
 WHERE run.run_id = $1

@@ -3,7 +3,7 @@ INSERT INTO workflow_executions (
   run_id, plan_id, flow, root_path, simulated, started_by, setup, input, created_at, lease_process, lease_host,
   lease_number, status, sequence, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico,
   unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits,
-  input_tokens, output_tokens, origin, lease_epoch, lease_since, lease_until
+  input_tokens, output_tokens, origin, root_status, root_state, lease_epoch, lease_since, lease_until
 )
 SELECT given.*, 1, clock.now, clock.now + $1
 FROM unnest(
@@ -11,7 +11,7 @@ FROM unnest(
   $11::text[], $12::text[], $13::bigint[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[],
   $19::text[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
   $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
-  $33::bigint[], $34::text[]
+  $33::bigint[], $34::text[], $35::text[], $36::text[]
 ) AS given, (SELECT clock_us() AS now) AS clock
 ON CONFLICT (run_id) DO NOTHING
 RETURNING run_id AS "run_id!", execution_id AS "execution_id!", pg_current_xact_id()::text::bigint AS "transaction!"

@@ -22,6 +22,8 @@ WITH changed AS (
     cache_hits = given.cache_hits,
     input_tokens = given.input_tokens,
     output_tokens = given.output_tokens,
+    root_status = coalesce(given.root_status, run.root_status),
+    root_state = coalesce(given.root_state, run.root_state),
     lease_process = CASE given.status WHEN 'running' THEN run.lease_process END,
     lease_host = CASE given.status WHEN 'running' THEN run.lease_host END,
     lease_number = CASE given.status WHEN 'running' THEN run.lease_number END,
@@ -30,8 +32,8 @@ WITH changed AS (
   FROM unnest(
   $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
   $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-  $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]
-) AS given (execution_id, epoch, base, status, sequence, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits, input_tokens, output_tokens)
+  $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::text[], $25::text[]
+) AS given (execution_id, epoch, base, status, sequence, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits, input_tokens, output_tokens, root_status, root_state)
   WHERE run.execution_id = given.execution_id AND run.lease_epoch = given.epoch AND run.sequence = given.base
   RETURNING 1
 )

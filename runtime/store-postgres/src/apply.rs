@@ -86,6 +86,7 @@ impl Applier<'_> {
                 beginning: None,
                 first: None,
                 last: None,
+                root: None,
             };
             heads.insert(run, head);
         }
@@ -175,6 +176,8 @@ impl Applier<'_> {
             column(rows, |row| row.change.input_tokens) as _,
             column(rows, |row| row.change.output_tokens) as _,
             column(rows, |row| row.origin) as _,
+            column(rows, |row| row.change.root_status) as _,
+            column(rows, |row| row.change.root_state) as _,
         )
         .fetch_all(&mut *self.connection)
         .await;
@@ -265,6 +268,8 @@ impl Applier<'_> {
             column(rows, |row| row.0.cache_hits) as _,
             column(rows, |row| row.0.input_tokens) as _,
             column(rows, |row| row.0.output_tokens) as _,
+            column(rows, |row| row.0.root_status) as _,
+            column(rows, |row| row.0.root_state) as _,
         )
         .fetch_one(&mut *self.connection)
         .await

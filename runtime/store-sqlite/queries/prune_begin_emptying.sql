@@ -1,5 +1,5 @@
 -- Not what somebody holds, and not what a run that is whole took over from. A writer of earlier is refused from here on.
-UPDATE workflow_executions SET kept = 1, input = '', lease_epoch = lease_epoch + 1
+UPDATE workflow_executions SET kept = 1, input = '', root_state = '', lease_epoch = lease_epoch + 1
 WHERE execution_id IN (
   SELECT run.execution_id FROM workflow_executions AS run INDEXED BY workflow_executions_kept
   WHERE run.kept = 0 AND run.ended_at < ?1 AND (?2 IS NULL OR run.flow = ?2)

@@ -1,5 +1,5 @@
 -- New runs, each held by the process that made it.
-INSERT INTO workflow_executions (execution_id, run_id, plan_id, flow, root_path, simulated, started_by, setup, origin, input, status, sequence, created_at, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits, input_tokens, output_tokens,
+INSERT INTO workflow_executions (execution_id, run_id, plan_id, flow, root_path, simulated, started_by, setup, origin, input, status, sequence, created_at, changed_at, ended_at, failure, state, limit_pico, held_pico, settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits, input_tokens, output_tokens, root_status, root_state,
   lease_epoch, lease_process, lease_host, lease_number, lease_since, lease_until)
 SELECT value ->> 'execution_id',
        value ->> 'run_id',
@@ -32,6 +32,8 @@ SELECT value ->> 'execution_id',
        value ->> 'cache_hits',
        value ->> 'input_tokens',
        value ->> 'output_tokens',
+       value ->> 'root_status',
+       value ->> 'root_state',
        1, value ->> 'lease_process', value ->> 'lease_host', value ->> 'lease_number',
        CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER),
        CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?

@@ -68,6 +68,7 @@ impl Applier<'_> {
                 beginning: None,
                 first: None,
                 last: None,
+                root: None,
             };
             heads.insert(run, head);
         }

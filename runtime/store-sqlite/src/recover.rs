@@ -17,7 +17,11 @@ pub(crate) async fn run(connection: &mut SqliteConnection, place: &Place, id: &R
     };
     let unreadable = |detail: Detail| place.unreadable(detail);
     let pruned = || StoreError::Pruned { run: id.to_string(), place: place.path.clone() };
-    let instances = instances(connection, place, row.execution_id).await?;
+    let mut instances = instances(connection, place, row.execution_id).await?;
+    if let Some(state) = row.root_state.filter(|state| !state.is_empty()) {
+        let status = row.root_status.as_deref().unwrap_or_default();
+        instances.push(decode::root(&row.flow, status, state, row.created_at).map_err(unreadable)?);
+    }
     let bindings = bindings(connection, place, row.execution_id).await?;
     let run = RunRow {
         id: id.clone(),

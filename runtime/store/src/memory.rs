@@ -64,6 +64,8 @@ struct StoredExecution {
     held_by: Option<(Process, Time, Time)>,
     /// Times in a row that it was lost, and the steps recorded at the last of them.
     lost: (u32, usize),
+    /// The root while it lives, and all others.
+    root_row: Option<InstanceRow>,
     instances: BTreeMap<Path, StoredInstance>,
     bindings: BTreeMap<(Path, String), Value>,
     steps: BTreeMap<(Path, u32), StepRow>,
@@ -306,7 +308,7 @@ impl Store for MemoryStore {
         };
         let stored = Stored {
             run: execution.row.clone(),
-            instances: live.map(|instance| instance.row.clone()).collect(),
+            instances: execution.root_row.iter().cloned().chain(live.map(|instance| instance.row.clone())).collect(),
             bindings: execution.bindings.iter().map(binding).collect(),
         };
         Ok(StoredRun { stored, simulated: execution.simulated, setup: execution.setup.clone() })

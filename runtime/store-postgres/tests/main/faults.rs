@@ -1,8 +1,8 @@
 //! Servers and databases that cannot be used, each with its message; and servers that go away.
 
 use crate::{fresh, migrated};
-use pmflow_engine::Write;
-use pmflow_store::conformance::samples::{created, process, root, step, stored, transition};
+use pmflow_engine::{InstanceStatus, Write};
+use pmflow_store::conformance::samples::{created, end, process, root, step, stored, transition};
 use pmflow_store::{Claim, Committed, Conflict, Remedy, Store, StoreError};
 use pmflow_store_postgres::cluster::{Cluster, ClusterOptions, Database, Stop, execute};
 use pmflow_store_postgres::{Migrated, PostgresOptions, PostgresStore, migrate};
@@ -60,6 +60,31 @@ async fn a_newer_an_older_and_another_layout_are_told_apart() {
     let database = migrated().await;
     execute(&database.address, "UPDATE pmflow_migrations SET checksum = '\\x00'").await.unwrap();
     assert!(matches!(refusal(&database.address).await.0, StoreError::OtherVersion { .. }));
+}
+
+/// The layout before roots stood in the rows of their runs, made out of the present one.
+#[tokio::test]
+async fn a_run_of_an_earlier_layout_goes_on() {
+    let (database, store) = fresh().await;
+    let (live, ended) = (created(&store, "live").await, created(&store, "ended").await);
+    stored(&store, transition(&ended, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
+    let before = [store.recover(&live.run).await.unwrap().stored, store.recover(&ended.run).await.unwrap().stored];
+    assert_eq!(before.each_ref().map(|stored| stored.instances.len()), [1, 0]);
+    let earlier = "INSERT INTO instances (execution_id, path, position, status, state, started_at, ended_at)
+        SELECT execution_id, root_path, 0, root_status, nullif(root_state, ''), created_at, CASE root_state WHEN '' THEN changed_at END
+        FROM workflow_executions;
+        ALTER TABLE workflow_executions DROP COLUMN root_status;
+        ALTER TABLE workflow_executions DROP COLUMN root_state;
+        DELETE FROM pmflow_migrations WHERE version = 6";
+    execute(&database.address, earlier).await.unwrap();
+    let options = PostgresOptions::at(&database.address).unwrap();
+    assert!(matches!(refusal(&database.address).await.0, StoreError::NotMigrated { .. }));
+    migrate(&options).await.unwrap();
+    let store = PostgresStore::open(options).await.unwrap();
+    let after = [store.recover(&live.run).await.unwrap().stored, store.recover(&ended.run).await.unwrap().stored];
+    assert_eq!(after, before);
+    stored(&store, transition(&live, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
+    assert_eq!(store.recover(&live.run).await.unwrap().stored.instances, []);
 }
 
 #[tokio::test]

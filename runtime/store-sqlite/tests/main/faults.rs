@@ -1,9 +1,9 @@
 //! Files that cannot be used, each with its message; and disks that run full.
 
 use crate::{another_program, assert_intact, execute};
-use pmflow_engine::{BindingRow, RunId, Write};
+use pmflow_engine::{BindingRow, InstanceStatus, RunId, Write};
 use pmflow_plan::Value;
-use pmflow_store::conformance::samples::{created, root, stored, transition};
+use pmflow_store::conformance::samples::{created, end, root, stored, transition};
 use pmflow_store::{Remedy, Store, StoreError};
 use pmflow_store_sqlite::{SqliteOptions, SqliteStore};
 use sqlx::{Connection, Executor};
@@ -51,6 +51,30 @@ async fn another_programs_database_is_left_alone() {
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await.unwrap();
     assert_eq!(tables, 1);
     assert_eq!(std::fs::read(file(&folder)).unwrap(), before, "not a byte of it was changed");
+}
+
+/// The layout before roots stood in the rows of their runs, made out of the present one.
+#[tokio::test]
+async fn a_run_of_an_earlier_layout_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&file(&folder)).await;
+    let (live, ended) = (created(&store, "live").await, created(&store, "ended").await);
+    stored(&store, transition(&ended, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
+    let before = [store.recover(&live.run).await.unwrap().stored, store.recover(&ended.run).await.unwrap().stored];
+    assert_eq!(before.each_ref().map(|stored| stored.instances.len()), [1, 0]);
+    store.close().await;
+    let earlier = "INSERT INTO instances (execution_id, path, position, status, state, started_at, ended_at)
+        SELECT execution_id, root_path, 0, root_status, nullif(root_state, ''), created_at, iif(root_state = '', changed_at, NULL)
+        FROM workflow_executions;
+        ALTER TABLE workflow_executions DROP COLUMN root_status;
+        ALTER TABLE workflow_executions DROP COLUMN root_state;
+        DELETE FROM _sqlx_migrations WHERE version = 6";
+    execute(&file(&folder), earlier).await;
+    let store = opened(&file(&folder)).await;
+    let after = [store.recover(&live.run).await.unwrap().stored, store.recover(&ended.run).await.unwrap().stored];
+    assert_eq!(after, before);
+    stored(&store, transition(&live, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
+    assert_eq!(store.recover(&live.run).await.unwrap().stored.instances, []);
 }
 
 #[tokio::test]

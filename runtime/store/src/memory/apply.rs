@@ -36,6 +36,7 @@ impl Tables {
             epoch: 1,
             held_by: Some((new.process, self.now, self.lease_end())),
             lost: (0, 0),
+            root_row: None,
             instances: BTreeMap::new(),
             bindings: BTreeMap::new(),
             steps: BTreeMap::new(),
@@ -210,12 +211,18 @@ impl StoredExecution {
     }
 
     fn put_instance(&mut self, row: InstanceRow) {
-        self.instances.insert(row.path.clone(), StoredInstance { row, end: None });
+        if row.path == self.root {
+            self.root_row = Some(row);
+        } else {
+            self.instances.insert(row.path.clone(), StoredInstance { row, end: None });
+        }
     }
 
     fn end_instance(&mut self, end: InstanceEnd) {
         self.bindings.retain(|(instance, _), _| *instance != end.path);
-        if let Some(instance) = self.instances.get_mut(&end.path) {
+        if end.path == self.root {
+            self.root_row = None;
+        } else if let Some(instance) = self.instances.get_mut(&end.path) {
             instance.end = Some(end);
         }
     }

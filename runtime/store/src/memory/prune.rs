@@ -130,6 +130,7 @@ impl StoredExecution {
         self.kept = Kept::Metadata;
         self.epoch += 1;
         self.row.input = Value::None;
+        self.root_row = None;
         self.bindings.clear();
         for step in self.steps.values_mut() {
             rows += u64::from(step.result.take().is_some());

@@ -1,7 +1,7 @@
 //! Columns read back as the values they were.
 
 use crate::{Holder, Kept, Process};
-use pmflow_engine::{InstanceStatus, RunStatus, StepStatus};
+use pmflow_engine::{InstanceRow, InstanceStatus, Path, RunStatus, StepStatus, Time};
 use pmflow_ledger::EntryKind;
 use pmflow_plan::{Failure, Money, Usage, Value};
 use serde::de::DeserializeOwned;
@@ -53,6 +53,12 @@ pub fn failure(text: Option<String>) -> Result<Option<Failure>, Detail> {
 pub fn run_status(name: &str) -> Result<RunStatus, Detail> {
     use RunStatus::{Cancelled, Failed, Running, Succeeded, Suspended};
     by_name("a run's status", name, [Running, Suspended, Succeeded, Failed, Cancelled], RunStatus::name)
+}
+
+/// A live root instance out of its run's row; it starts with its run.
+pub fn root(flow: &str, status: &str, state: String, started_at: Time) -> Result<InstanceRow, Detail> {
+    let status = instance_status(status)?;
+    Ok(InstanceRow { path: Path::root(flow), parent: None, parent_step: None, index: 0, status, state, started_at })
 }
 
 pub fn instance_status(name: &str) -> Result<InstanceStatus, Detail> {

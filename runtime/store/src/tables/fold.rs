@@ -6,7 +6,7 @@ use super::rows::{
     RunInsertion, StepRecord, TagInsertion, UsageAppend, value_text,
 };
 use crate::{Breach, RequestId, StoreError};
-use pmflow_engine::{ApprovalRow, InstanceEnd, InstanceRow, Path, RunRow, RunStatus, Time, Write};
+use pmflow_engine::{ApprovalRow, InstanceEnd, InstanceRow, InstanceStatus, Path, RunRow, RunStatus, Time, Write};
 use pmflow_plan::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +26,27 @@ pub struct Head<'w> {
     /// Its first row in this group, which has the input, and its last.
     pub first: Option<&'w RunRow>,
     pub last: Option<&'w RunRow>,
+    /// Its root instance as this group leaves it; none: as it was.
+    pub root: Option<Root<'w>>,
+}
+
+/// A run's root instance. It changes with nearly every transition, so it stands in the run's row instead of one of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Root<'w> {
+    pub status: InstanceStatus,
+    /// Empty once ended.
+    pub state: &'w str,
+}
+
+impl<'w> Root<'w> {
+    /// What a transition makes of the root.
+    pub fn of(writes: &'w [Write], root_path: &str) -> Option<Root<'w>> {
+        writes.iter().rev().find_map(|write| match write {
+            Write::PutInstance(row) if row.path.as_str() == root_path => Some(Root { status: row.status, state: &row.state }),
+            Write::EndInstance(end) if end.path.as_str() == root_path => Some(Root { status: end.status, state: "" }),
+            _ => None,
+        })
+    }
 }
 
 /// A transition that was found to follow what is stored.
@@ -109,8 +130,10 @@ impl<'w> Changes<'w> {
     fn add_write(&mut self, head: &'w Head<'w>, write: &'w Write) -> Result<(), StoreError> {
         let execution = head.execution;
         match write {
-            // The run's row is kept by its head; insertions were handled by the caller.
+            // The run's row and its root are kept by its head; insertions were handled by the caller.
             Write::PutRun(_) | Write::InsertInstance(_) => {}
+            Write::PutInstance(row) if row.path.as_str() == head.root_path => {}
+            Write::EndInstance(end) if end.path.as_str() == head.root_path => self.unbind(execution, end),
             Write::PutInstance(row) => {
                 self.fates.insert((execution, row.path.as_str()), InstanceFate::Live(row));
             }
@@ -152,10 +175,14 @@ impl<'w> Changes<'w> {
         Ok(())
     }
 
-    fn end_instance(&mut self, execution: i64, end: &'w InstanceEnd) {
-        let key = (execution, end.path.as_str());
-        self.bound.remove(&key);
+    fn unbind(&mut self, execution: i64, end: &'w InstanceEnd) {
+        self.bound.remove(&(execution, end.path.as_str()));
         self.unbound.push(InstanceKey { execution_id: execution, path: end.path.as_str() });
+    }
+
+    fn end_instance(&mut self, execution: i64, end: &'w InstanceEnd) {
+        self.unbind(execution, end);
+        let key = (execution, end.path.as_str());
         let fate = match self.fates.remove(&key) {
             Some(InstanceFate::Live(row) | InstanceFate::LivedAndEnded(row, _)) => InstanceFate::LivedAndEnded(row, end),
             Some(InstanceFate::Ended(_)) | None => InstanceFate::Ended(end),
@@ -203,7 +230,7 @@ impl<'w> Changes<'w> {
 pub fn runs_made<'h>(heads: impl IntoIterator<Item = &'h Head<'h>>) -> Result<Vec<RunInsertion<'h>>, StoreError> {
     let made = |head: &'h Head<'h>| {
         let (beginning, first) = (head.beginning.as_ref()?, head.first?);
-        Some(RunInsertion::of(head.execution, &head.root_path, first, beginning))
+        Some(RunInsertion::of(head, first, beginning))
     };
     heads.into_iter().filter_map(made).collect()
 }
@@ -213,7 +240,7 @@ pub fn runs_changed<'h>(heads: impl IntoIterator<Item = &'h Head<'h>>) -> Result
     let changed = |head: &'h Head<'h>| {
         let last = head.last?;
         let is_first = head.beginning.is_some() && head.first.is_some_and(|first| first.sequence == last.sequence);
-        (!is_first).then(|| RunChange::of(head.execution, last))
+        (!is_first).then(|| RunChange::of(head.execution, last, head.root))
     };
     heads.into_iter().filter_map(changed).collect()
 }

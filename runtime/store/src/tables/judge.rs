@@ -1,6 +1,6 @@
 //! Whether a transition follows what is stored.
 
-use super::fold::{Accepted, Head};
+use super::fold::{Accepted, Head, Root};
 use super::rows::Beginning;
 use crate::{Committed, Conflict, Created, Lease, NewRun, RunCommit};
 use pmflow_engine::{Path, RunId, RunRow, RunStatus, Write};
@@ -65,12 +65,14 @@ impl<'w> Step<'w> {
 
 /// The head of a run that begins with this group.
 pub fn beginning<'w>(new: &'w NewRun, row: &'w RunRow, execution: i64) -> Head<'w> {
+    let root_path = Path::root(&row.flow).as_str().to_owned();
     Head {
         execution,
         epoch: 1,
         sequence: row.sequence,
         status: row.status,
-        root_path: Path::root(&row.flow).as_str().to_owned(),
+        root: Root::of(&new.writes, &root_path),
+        root_path,
         flow: row.flow.clone(),
         plan: row.plan.0.clone(),
         simulated: new.simulated,
@@ -106,6 +108,7 @@ pub fn judge_next<'w>(next: &'w RunCommit, heads: &mut Heads<'w>) -> Result<(), 
     head.sequence = row.sequence;
     head.status = row.status;
     head.last = Some(row);
+    head.root = Root::of(&next.writes, &head.root_path).or(head.root);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Rows as statements take them: all rows of a table that a group of transitions writes go into one statement.
 
+use super::fold::{Head, Root};
 use crate::{Process, StoreError};
 use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, OutputRow, RunRow, StepRow};
 use pmflow_ledger::EntryKind;
@@ -29,6 +30,9 @@ pub struct RunChange<'w> {
     pub cache_hits: i64,
     pub input_tokens: i64,
     pub output_tokens: i64,
+    /// Of the root instance; none: as it was.
+    pub root_status: Option<&'static str>,
+    pub root_state: Option<&'w str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +55,7 @@ pub struct RunInsertion<'w> {
 }
 
 impl<'w> RunChange<'w> {
-    pub fn of(execution_id: i64, row: &'w RunRow) -> Result<RunChange<'w>, StoreError> {
+    pub fn of(execution_id: i64, row: &'w RunRow, root: Option<Root<'w>>) -> Result<RunChange<'w>, StoreError> {
         Ok(RunChange {
             execution_id,
             status: row.status.name(),
@@ -74,6 +78,8 @@ impl<'w> RunChange<'w> {
             cache_hits: count(row.counters.cache_hits),
             input_tokens: count(row.counters.input_tokens),
             output_tokens: count(row.counters.output_tokens),
+            root_status: root.map(|root| root.status.name()),
+            root_state: root.map(|root| root.state),
         })
     }
 }
@@ -89,18 +95,13 @@ pub struct Beginning<'w> {
 }
 
 impl<'w> RunInsertion<'w> {
-    pub fn of(
-        execution_id: i64,
-        root_path: &'w str,
-        row: &'w RunRow,
-        beginning: &Beginning<'w>,
-    ) -> Result<RunInsertion<'w>, StoreError> {
+    pub fn of(head: &'w Head<'w>, row: &'w RunRow, beginning: &Beginning<'w>) -> Result<RunInsertion<'w>, StoreError> {
         Ok(RunInsertion {
-            change: RunChange::of(execution_id, row)?,
+            change: RunChange::of(head.execution, row, head.root)?,
             run_id: &row.id.0,
             plan_id: &row.plan.0,
             flow: &row.flow,
-            root_path,
+            root_path: &head.root_path,
             simulated: beginning.simulated,
             started_by: beginning.started_by,
             setup: beginning.setup,
