@@ -162,6 +162,7 @@ async fn nothing_left(address: &str) -> Result<(), String> {
         ("runs are leased", "SELECT count(*) FROM workflow_executions WHERE lease_process IS NOT NULL"),
         ("bindings are left", "SELECT count(*) FROM bindings"),
         ("instances are alive", "SELECT count(*) FROM instances WHERE ended_at IS NULL"),
+        ("roots are alive", "SELECT count(*) FROM workflow_executions WHERE root_state <> ''"),
         (
             "rows belong to no run",
             "SELECT count(*) FROM node_executions WHERE execution_id NOT IN (SELECT execution_id FROM workflow_executions)",

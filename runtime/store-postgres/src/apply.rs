@@ -5,21 +5,23 @@
 use crate::budgets::BudgetWriter;
 use crate::columns::{column, texts};
 use crate::faults::Place;
-use crate::writes;
+use crate::writes::{self, Changed};
 use pmflow_engine::{RunId, RunStatus, Write};
 use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, Changes, ExistingInstances, Head, runs_changed};
-use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
-use pmflow_store::tables::rows::{InstanceKey, RunChange, RunInsertion};
+use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next, to_be_read};
+use pmflow_store::tables::known::{Belongings, Facts, KnownRuns, Outlook};
+use pmflow_store::tables::rows::{InstanceKey, RunInsertion};
 use pmflow_store::{Breach, Conflict, NewRun, StoreError};
 use sqlx::{PgConnection, query_file, query_file_scalar};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a group's statements came to, before their commit.
 pub(crate) enum Applied {
     /// `transaction`: under which the server knows what became of it; none when nothing was written.
-    Written { verdicts: Vec<Verdict>, transaction: Option<i64> },
+    Written { verdicts: Vec<Verdict>, transaction: Option<i64>, outlook: Outlook },
     /// A run moved on between reading and writing.
     Overtaken,
 }
@@ -30,13 +32,13 @@ pub(crate) struct Applier<'c> {
     pub lease_us: i64,
     /// Plans that are known to be stored; one that is used is not deleted.
     pub plans: &'c mut BTreeSet<String>,
+    pub known: &'c KnownRuns,
 }
 
 impl Applier<'_> {
     /// Verdicts stand in the order of the steps.
     pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Applied, StoreError> {
         let mut heads = self.heads(steps).await?;
-        let bases = heads.iter().map(|(run, head)| (*run, head.sequence)).collect();
         let mut transaction = self.begin_runs(steps, &mut heads).await?;
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads)).collect();
         let accepted: Vec<Option<Accepted<'_>>> =
@@ -52,21 +54,23 @@ impl Applier<'_> {
             };
             verdicts.push(step.verdict(judged, refused));
         }
-        match self.change_runs(&heads, &bases).await? {
+        let mut runs = runs_changed(heads.values())?;
+        // The order in which every statement locks the rows of several runs.
+        runs.sort_by_key(|run| run.execution_id);
+        match writes::write(self.connection, self.place, &runs, &changes).await? {
             Changed::All(by) => transaction = by.or(transaction),
             Changed::Fewer => return Ok(Applied::Overtaken),
         }
-        writes::write(self.connection, self.place, &changes).await?;
         self.alert_breaches(changes).await?;
         self.close_shares(&heads).await?;
-        Ok(Applied::Written { verdicts, transaction })
+        Ok(Applied::Written { verdicts, transaction, outlook: Outlook::of(&heads) })
     }
 
     /// Of the runs that go on.
     async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
-        let goes_on = |step: &Step<'w>| matches!(step, Step::Next(_)).then(|| step.run()).flatten();
-        let runs: BTreeSet<&'w RunId> = steps.iter().filter_map(goes_on).collect();
         let mut heads = Heads::new();
+        let goes_on = |step: &&Step<'w>| matches!(step, Step::Next(_));
+        let runs = to_be_read(steps.iter().filter(goes_on), self.known, &mut heads);
         if runs.is_empty() {
             return Ok(heads);
         }
@@ -74,20 +78,10 @@ impl Applier<'_> {
         let rows = query_file!("queries/fences.sql", texts(&given, |run| run) as _).fetch_all(&mut *self.connection).await;
         for row in rows.map_err(|error| self.place.error(error))? {
             let Some(run) = runs.get(&RunId(row.run_id.into())) else { continue };
-            let head = Head {
-                execution: row.execution_id,
-                epoch: decode::unsigned(row.lease_epoch),
-                sequence: decode::unsigned(row.sequence),
-                status: decode::run_status(&row.status).map_err(|detail| self.place.unreadable(detail))?,
-                root_path: row.root_path,
-                flow: row.flow,
-                plan: row.plan_id,
-                simulated: row.simulated,
-                beginning: None,
-                first: None,
-                last: None,
-                root: None,
-            };
+            let (epoch, sequence) = (decode::unsigned(row.lease_epoch), decode::unsigned(row.sequence));
+            let status = decode::run_status(&row.status).map_err(|detail| self.place.unreadable(detail))?;
+            let facts = Facts { root_path: row.root_path, flow: row.flow, plan: row.plan_id, simulated: row.simulated };
+            let head = Head::stored(row.execution_id, epoch, sequence, status, Arc::new(facts), Belongings::UNKNOWN);
             heads.insert(run, head);
         }
         Ok(heads)
@@ -129,7 +123,7 @@ impl Applier<'_> {
 
     /// Runs that ended, or stand still, give back what they had drawn from shared budgets. Last, for accounts are shared.
     async fn close_shares(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
-        let still = heads.values().filter(|head| head.beginning.is_none());
+        let still = heads.values().filter(|head| head.had.shares);
         let still = still.filter_map(|head| head.last.map(|row| (head.execution, row)));
         let still: Vec<(i64, &Account)> =
             still.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account)).collect();
@@ -225,63 +219,6 @@ impl Applier<'_> {
         let rows = rows.fetch_all(&mut *self.connection).await.map_err(|error| self.place.error(error))?;
         Ok(rows.into_iter().map(|row| (row.execution_id, crate::text::read(row.path))).collect())
     }
-
-    async fn change_runs(&mut self, heads: &Heads<'_>, bases: &BTreeMap<&RunId, u64>) -> Result<Changed, StoreError> {
-        let mut changed: Vec<(&Head<'_>, i64)> = heads
-            .iter()
-            .map(|(run, head)| (head, bases.get(run).copied().or(head.first.map(|first| first.sequence)).unwrap_or(0)))
-            .map(|(head, base)| (head, pmflow_store::tables::rows::count(base)))
-            .collect();
-        // The order in which every statement locks the rows of several runs.
-        changed.sort_by_key(|(head, _)| head.execution);
-        let mut rows: Vec<(RunChange<'_>, i64, i64)> = Vec::with_capacity(changed.len());
-        for (head, base) in changed {
-            let epoch = pmflow_store::tables::rows::count(head.epoch);
-            rows.extend(runs_changed([head])?.into_iter().map(|change| (change, epoch, base)));
-        }
-        if rows.is_empty() {
-            return Ok(Changed::All(None));
-        }
-        let rows = rows.as_slice();
-        let done = query_file!(
-            "queries/runs_update.sql",
-            column(rows, |row| row.0.execution_id) as _,
-            column(rows, |row| row.1) as _,
-            column(rows, |row| row.2) as _,
-            column(rows, |row| row.0.status) as _,
-            column(rows, |row| row.0.sequence) as _,
-            column(rows, |row| row.0.changed_at) as _,
-            column(rows, |row| row.0.ended_at) as _,
-            column(rows, |row| row.0.failure.as_deref()) as _,
-            column(rows, |row| row.0.state) as _,
-            column(rows, |row| row.0.limit_pico) as _,
-            column(rows, |row| row.0.held_pico) as _,
-            column(rows, |row| row.0.settled_pico) as _,
-            column(rows, |row| row.0.unknown_pico) as _,
-            column(rows, |row| row.0.breaches) as _,
-            column(rows, |row| row.0.items_started) as _,
-            column(rows, |row| row.0.items_done) as _,
-            column(rows, |row| row.0.items_failed) as _,
-            column(rows, |row| row.0.rows_read) as _,
-            column(rows, |row| row.0.outputs) as _,
-            column(rows, |row| row.0.model_calls) as _,
-            column(rows, |row| row.0.cache_hits) as _,
-            column(rows, |row| row.0.input_tokens) as _,
-            column(rows, |row| row.0.output_tokens) as _,
-            column(rows, |row| row.0.root_status) as _,
-            column(rows, |row| row.0.root_state) as _,
-        )
-        .fetch_one(&mut *self.connection)
-        .await
-        .map_err(|error| self.place.error(error))?;
-        let all = usize::try_from(done.changed).is_ok_and(|changed| changed == rows.len());
-        Ok(if all { Changed::All(Some(done.transaction)) } else { Changed::Fewer })
-    }
-}
-
-enum Changed {
-    All(Option<i64>),
-    Fewer,
 }
 
 fn judge<'w>(step: &Step<'w>, heads: &mut Heads<'w>) -> Judged {

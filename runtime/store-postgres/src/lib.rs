@@ -150,6 +150,7 @@ impl PostgresStore {
         if let Some(drawn) = budgets::free(&self.pool, &self.place, draw).await? {
             return Ok(drawn);
         }
+        self.writer.draws(&draw.lease.run);
         let mut writing = self.begin().await?;
         let drawn = self.writing(&mut writing).draw(draw).await?;
         self.done(writing).await?;

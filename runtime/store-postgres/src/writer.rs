@@ -5,8 +5,10 @@ use crate::apply::{Applied, Applier};
 use crate::faults::Place;
 use crate::open::PostgresOptions;
 use crate::patience::{Patience, may_pass};
+use pmflow_engine::RunId;
 use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
+use pmflow_store::tables::known::{KnownRuns, Outlook};
 use pmflow_store::{Committed, Created, NewRun, RunCommit, StoreError};
 use sqlx::{ConnectOptions, Connection, PgConnection, query_file_scalar};
 use std::collections::BTreeSet;
@@ -43,19 +45,26 @@ struct Job {
 pub(crate) struct WriterHandle {
     jobs: mpsc::Sender<Job>,
     place: Place,
+    known: Arc<KnownRuns>,
 }
 
 impl WriterHandle {
     pub fn start(options: &PostgresOptions) -> WriterHandle {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
-        let place = options.place();
+        let (place, known) = (options.place(), Arc::new(KnownRuns::default()));
         for _ in 0..options.writers.max(1) {
             let options = options.clone();
-            let writer = Writer { options, place: place.clone(), connection: None, plans: BTreeSet::new() };
+            let writer =
+                Writer { options, place: place.clone(), connection: None, plans: BTreeSet::new(), known: known.clone() };
             on_own_thread(writer.run(waiting.clone()));
         }
-        WriterHandle { jobs, place }
+        WriterHandle { jobs, place, known }
+    }
+
+    /// The run is about to draw on shared budgets.
+    pub fn draws(&self, run: &RunId) {
+        self.known.draws(run);
     }
 
     pub async fn write(&self, work: Work) -> Result<Outcome, StoreError> {
@@ -72,11 +81,12 @@ struct Writer {
     /// None after an error: whatever was half done goes with the connection, and the next group opens a new one.
     connection: Option<PgConnection>,
     plans: BTreeSet<String>,
+    known: Arc<KnownRuns>,
 }
 
 /// How far a group came.
 enum Attempt {
-    Done(Vec<Verdict>),
+    Done(Vec<Verdict>, Outlook),
     /// Nothing of it is stored.
     Overtaken,
     /// The connection was lost while this transaction committed; the verdicts count if it did.
@@ -127,7 +137,10 @@ impl Writer {
         let mut overtaken = 0;
         loop {
             match self.attempt(&steps).await {
-                Ok(Attempt::Done(verdicts)) => return Ok(outcomes_of(works, verdicts)),
+                Ok(Attempt::Done(verdicts, outlook)) => {
+                    self.known.learn(outlook);
+                    return Ok(outcomes_of(works, verdicts));
+                }
                 Ok(Attempt::Overtaken) if overtaken < OVERTAKEN_MAX => overtaken += 1,
                 Ok(Attempt::Overtaken) => {
                     return Err(StoreError::Locked { place: self.place.address.clone(), waited: self.place.lock_wait });
@@ -147,7 +160,10 @@ impl Writer {
         let mut connection = self.connected().await?;
         let attempt = tokio::time::timeout(limit, self.within_transaction(&mut connection, steps)).await;
         let attempt = attempt.unwrap_or_else(|_| Err(self.place.slow(limit)));
-        if let Ok(Attempt::Done(_) | Attempt::Overtaken) = &attempt {
+        if !matches!(attempt, Ok(Attempt::Done(..))) {
+            self.known.forget(steps.iter().filter_map(Step::run));
+        }
+        if let Ok(Attempt::Done(..) | Attempt::Overtaken) = &attempt {
             self.connection = Some(connection);
         } else {
             self.plans.clear();
@@ -170,9 +186,9 @@ impl Writer {
         let place = self.place.clone();
         let lease_us = self.options.lease_us();
         let mut transaction = connection.begin().await.map_err(|error| place.error(error))?;
-        let mut applier = Applier { connection: &mut transaction, place: &place, lease_us, plans: &mut self.plans };
-        let (verdicts, number) = match applier.apply(steps).await? {
-            Applied::Written { verdicts, transaction: number } => (verdicts, number),
+        let mut applier = Applier { connection: &mut transaction, place: &place, lease_us, plans: &mut self.plans, known: &self.known };
+        let (verdicts, number, outlook) = match applier.apply(steps).await? {
+            Applied::Written { verdicts, transaction: number, outlook } => (verdicts, number, outlook),
             Applied::Overtaken => {
                 transaction.rollback().await.map_err(|error| place.error(error))?;
                 return Ok(Attempt::Overtaken);
@@ -180,7 +196,7 @@ impl Writer {
         };
         let committed = tokio::time::timeout(self.options.answer_max / 2, transaction.commit()).await;
         let error = match committed {
-            Ok(Ok(())) => return Ok(Attempt::Done(verdicts)),
+            Ok(Ok(())) => return Ok(Attempt::Done(verdicts, outlook)),
             Ok(Err(error)) => place.error(error),
             Err(_) => place.slow(self.options.answer_max / 2),
         };

@@ -1,4 +1,4 @@
-//! One statement per table for all rows that a group of transitions writes.
+//! One statement for all rows of a table that a group of transitions writes, and one for the tables that nearly each of them writes.
 
 use crate::columns::{column, optional_texts, texts};
 use crate::faults::Place;
@@ -7,8 +7,7 @@ use pmflow_store::StoreError;
 use pmflow_store::tables::HistoryAddition;
 use pmflow_store::tables::fold::{ApprovalChange, Changes};
 use pmflow_store::tables::rows::{
-    BindingPut, CachePut, InstanceEnding, InstanceKey, InstancePut, OutputInsertion, RequestTaken, StepRecord, TagInsertion,
-    UsageAppend,
+    BindingPut, CachePut, InstanceEnding, InstanceKey, InstancePut, RequestTaken, RunChange, TagInsertion,
 };
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -16,16 +15,29 @@ use sqlx::{PgConnection, Postgres, query_file};
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
-pub(crate) async fn write(connection: &mut PgConnection, place: &Place, changes: &Changes<'_>) -> Result<(), StoreError> {
+/// Whether the runs still stood as they were found.
+pub(crate) enum Changed {
+    /// With the transaction's number, where anything was written that asks for it.
+    All(Option<i64>),
+    Fewer,
+}
+
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    place: &Place,
+    runs: &[RunChange<'_>],
+    changes: &Changes<'_>,
+) -> Result<Changed, StoreError> {
+    let changed = transitions(connection, place, runs, changes).await?;
+    if matches!(changed, Changed::Fewer) {
+        return Ok(changed);
+    }
     let mut table = Tables { connection, place };
     table.rows(&changes.instances_put(), instances_put).await?;
     table.rows(&changes.instances_ended(), instances_end).await?;
     table.rows(changes.unbound(), bindings_drop).await?;
     table.rows(&changes.bindings(), bindings_put).await?;
-    table.rows(&changes.steps, steps_record).await?;
-    table.rows(&changes.outputs, outputs_insert).await?;
     table.rows(&changes.tags, output_tags_insert).await?;
-    table.rows(&changes.usage, usage_append).await?;
     table.rows(&changes.taken, requests_take).await?;
     // Approvals are rare: one statement each, in order.
     for change in &changes.approvals {
@@ -33,7 +45,8 @@ pub(crate) async fn write(connection: &mut PgConnection, place: &Place, changes:
     }
     // Rows that other groups write as well come last, for they are locked from here to the commit.
     table.rows(&changes.cache(), cache_put).await?;
-    table.rows(&changes.history.rows(), history_add).await
+    table.rows(&changes.history.rows(), history_add).await?;
+    Ok(changed)
 }
 
 struct Tables<'c> {
@@ -49,6 +62,97 @@ impl Tables<'_> {
     async fn done(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
         statement.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
     }
+}
+
+async fn transitions(
+    connection: &mut PgConnection,
+    place: &Place,
+    runs: &[RunChange<'_>],
+    changes: &Changes<'_>,
+) -> Result<Changed, StoreError> {
+    let Changes { steps, usage, outputs, .. } = changes;
+    if runs.is_empty() && steps.is_empty() && usage.is_empty() && outputs.is_empty() {
+        return Ok(Changed::All(None));
+    }
+    let done = query_file!(
+        "queries/transitions_write.sql",
+        column(runs, |row| row.execution_id) as _,
+        column(runs, |row| row.epoch) as _,
+        column(runs, |row| row.base) as _,
+        column(runs, |row| row.status) as _,
+        column(runs, |row| row.sequence) as _,
+        column(runs, |row| row.changed_at) as _,
+        column(runs, |row| row.ended_at) as _,
+        column(runs, |row| row.failure.as_deref()) as _,
+        column(runs, |row| row.state) as _,
+        column(runs, |row| row.limit_pico) as _,
+        column(runs, |row| row.held_pico) as _,
+        column(runs, |row| row.settled_pico) as _,
+        column(runs, |row| row.unknown_pico) as _,
+        column(runs, |row| row.breaches) as _,
+        column(runs, |row| row.items_started) as _,
+        column(runs, |row| row.items_done) as _,
+        column(runs, |row| row.items_failed) as _,
+        column(runs, |row| row.rows_read) as _,
+        column(runs, |row| row.outputs) as _,
+        column(runs, |row| row.model_calls) as _,
+        column(runs, |row| row.cache_hits) as _,
+        column(runs, |row| row.input_tokens) as _,
+        column(runs, |row| row.output_tokens) as _,
+        column(runs, |row| row.root_status) as _,
+        column(runs, |row| row.root_state) as _,
+        column(steps, |row| row.execution_id) as _,
+        texts(steps, |row| row.instance) as _,
+        texts(steps, |row| row.step) as _,
+        column(steps, |row| row.place) as _,
+        column(steps, |row| i64::from(row.attempt)) as _,
+        column(steps, |row| row.kind) as _,
+        column(steps, |row| row.target) as _,
+        column(steps, |row| row.status) as _,
+        column(steps, |row| row.started_at) as _,
+        column(steps, |row| row.ended_at) as _,
+        column(steps, |row| row.result.as_deref()) as _,
+        column(steps, |row| row.failure.as_deref()) as _,
+        column(steps, |row| row.model) as _,
+        column(steps, |row| row.usage.input_tokens) as _,
+        column(steps, |row| row.usage.cache_read_tokens) as _,
+        column(steps, |row| row.usage.cache_write_tokens) as _,
+        column(steps, |row| row.usage.output_tokens) as _,
+        column(steps, |row| row.usage.reasoning_tokens) as _,
+        column(steps, |row| row.usage.has_usage) as _,
+        column(steps, |row| row.cost_pico) as _,
+        column(steps, |row| row.from_cache) as _,
+        column(steps, |row| row.input_key) as _,
+        column(usage, |row| row.execution_id) as _,
+        column(usage, |row| row.kind) as _,
+        column(usage, |row| row.held_pico) as _,
+        column(usage, |row| row.charged_pico) as _,
+        column(usage, |row| row.breach) as _,
+        optional_texts(usage, |row| row.instance) as _,
+        optional_texts(usage, |row| row.step) as _,
+        column(usage, |row| row.attempt.map(i64::from)) as _,
+        column(usage, |row| row.prompt) as _,
+        column(usage, |row| row.model) as _,
+        column(usage, |row| row.usage.input_tokens) as _,
+        column(usage, |row| row.usage.cache_read_tokens) as _,
+        column(usage, |row| row.usage.cache_write_tokens) as _,
+        column(usage, |row| row.usage.output_tokens) as _,
+        column(usage, |row| row.usage.reasoning_tokens) as _,
+        column(usage, |row| row.usage.has_usage) as _,
+        optional_texts(usage, |row| row.idempotency_key) as _,
+        column(usage, |row| row.at) as _,
+        column(outputs, |row| row.execution_id) as _,
+        texts(outputs, |row| row.owner) as _,
+        texts(outputs, |row| row.position) as _,
+        texts(outputs, |row| row.instance) as _,
+        texts(outputs, |row| row.step) as _,
+        column(outputs, |row| row.value.as_str()) as _,
+        column(outputs, |row| row.tags.as_str()) as _,
+        column(outputs, |row| row.at) as _,
+    );
+    let done = done.fetch_one(connection).await.map_err(|error| place.error(error))?;
+    let all = usize::try_from(done.changed).is_ok_and(|changed| changed == runs.len());
+    Ok(if all { Changed::All(Some(done.transaction)) } else { Changed::Fewer })
 }
 
 fn instances_put<'r>(rows: &'r [InstancePut<'_>]) -> Statement<'r> {
@@ -96,78 +200,12 @@ fn bindings_put<'r>(rows: &'r [BindingPut<'_>]) -> Statement<'r> {
     )
 }
 
-fn steps_record<'r>(rows: &'r [StepRecord<'_>]) -> Statement<'r> {
-    query_file!(
-        "queries/steps_record.sql",
-        column(rows, |row| row.execution_id) as _,
-        texts(rows, |row| row.instance) as _,
-        texts(rows, |row| row.step) as _,
-        column(rows, |row| row.place) as _,
-        column(rows, |row| i64::from(row.attempt)) as _,
-        column(rows, |row| row.kind) as _,
-        column(rows, |row| row.target) as _,
-        column(rows, |row| row.status) as _,
-        column(rows, |row| row.started_at) as _,
-        column(rows, |row| row.ended_at) as _,
-        column(rows, |row| row.result.as_deref()) as _,
-        column(rows, |row| row.failure.as_deref()) as _,
-        column(rows, |row| row.model) as _,
-        column(rows, |row| row.usage.input_tokens) as _,
-        column(rows, |row| row.usage.cache_read_tokens) as _,
-        column(rows, |row| row.usage.cache_write_tokens) as _,
-        column(rows, |row| row.usage.output_tokens) as _,
-        column(rows, |row| row.usage.reasoning_tokens) as _,
-        column(rows, |row| row.usage.has_usage) as _,
-        column(rows, |row| row.cost_pico) as _,
-        column(rows, |row| row.from_cache) as _,
-        column(rows, |row| row.input_key) as _,
-    )
-}
-
-fn outputs_insert<'r>(rows: &'r [OutputInsertion<'_>]) -> Statement<'r> {
-    query_file!(
-        "queries/outputs_insert.sql",
-        column(rows, |row| row.execution_id) as _,
-        texts(rows, |row| row.owner) as _,
-        texts(rows, |row| row.position) as _,
-        texts(rows, |row| row.instance) as _,
-        texts(rows, |row| row.step) as _,
-        column(rows, |row| row.value.as_str()) as _,
-        column(rows, |row| row.tags.as_str()) as _,
-        column(rows, |row| row.at) as _,
-    )
-}
-
 fn output_tags_insert<'r>(rows: &'r [TagInsertion<'_>]) -> Statement<'r> {
     query_file!(
         "queries/output_tags_insert.sql",
         texts(rows, |row| row.tag) as _,
         column(rows, |row| row.execution_id) as _,
         texts(rows, |row| row.position) as _,
-    )
-}
-
-fn usage_append<'r>(rows: &'r [UsageAppend<'_>]) -> Statement<'r> {
-    query_file!(
-        "queries/usage_append.sql",
-        column(rows, |row| row.execution_id) as _,
-        column(rows, |row| row.kind) as _,
-        column(rows, |row| row.held_pico) as _,
-        column(rows, |row| row.charged_pico) as _,
-        column(rows, |row| row.breach) as _,
-        optional_texts(rows, |row| row.instance) as _,
-        optional_texts(rows, |row| row.step) as _,
-        column(rows, |row| row.attempt.map(i64::from)) as _,
-        column(rows, |row| row.prompt) as _,
-        column(rows, |row| row.model) as _,
-        column(rows, |row| row.usage.input_tokens) as _,
-        column(rows, |row| row.usage.cache_read_tokens) as _,
-        column(rows, |row| row.usage.cache_write_tokens) as _,
-        column(rows, |row| row.usage.output_tokens) as _,
-        column(rows, |row| row.usage.reasoning_tokens) as _,
-        column(rows, |row| row.usage.has_usage) as _,
-        optional_texts(rows, |row| row.idempotency_key) as _,
-        column(rows, |row| row.at) as _,
     )
 }
 

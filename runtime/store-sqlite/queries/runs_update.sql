@@ -1,4 +1,4 @@
--- A run that ended or stands still is held by nobody.
+-- Where a run still stands as it was found. One that ended or stands still is held by nobody.
 UPDATE workflow_executions
 SET status = given.value ->> 'status',
     sequence = given.value ->> 'sequence',
@@ -29,3 +29,4 @@ SET status = given.value ->> 'status',
     lease_until = CASE given.value ->> 'status' WHEN 'running' THEN workflow_executions.lease_until END
 FROM jsonb_each(?) AS given
 WHERE workflow_executions.execution_id = given.value ->> 'execution_id'
+  AND workflow_executions.lease_epoch = given.value ->> 'epoch' AND workflow_executions.sequence = given.value ->> 'base'

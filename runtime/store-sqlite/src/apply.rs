@@ -7,13 +7,22 @@ use pmflow_engine::{RunId, RunStatus, Write};
 use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, runs_changed, runs_made};
-use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next};
+use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next, to_be_read};
+use pmflow_store::tables::known::{Belongings, Facts, KnownRuns, Outlook};
 use pmflow_store::tables::rows::{InstanceKey, json_text};
 use pmflow_store::{Breach, Conflict, NewRun, StoreError};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::{query_file, query_file_scalar};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a group's statements came to, before their commit.
+pub(crate) enum Applied {
+    Written(Vec<Verdict>, Outlook),
+    /// A run moved on since it was last written here.
+    Overtaken,
+}
 
 pub(crate) struct Applier<'c> {
     pub connection: &'c mut SqliteConnection,
@@ -21,11 +30,12 @@ pub(crate) struct Applier<'c> {
     pub lease_us: i64,
     /// Plans that are known to be stored; one that is used is not deleted.
     pub plans: &'c mut BTreeSet<String>,
+    pub known: &'c KnownRuns,
 }
 
 impl Applier<'_> {
     /// Verdicts stand in the order of the steps.
-    pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Vec<Verdict>, StoreError> {
+    pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Applied, StoreError> {
         let mut heads = self.heads(steps).await?;
         let mut last_execution = self.last_execution(steps).await?;
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
@@ -42,34 +52,29 @@ impl Applier<'_> {
             };
             verdicts.push(step.verdict(judged, refused));
         }
-        self.write_runs(&heads).await?;
+        if !self.write_runs(&heads).await? {
+            return Ok(Applied::Overtaken);
+        }
         self.write(&changes).await?;
         self.alert_breaches(changes).await?;
         self.close_shares(&heads).await?;
-        Ok(verdicts)
+        Ok(Applied::Written(verdicts, Outlook::of(&heads)))
     }
 
     async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
-        let runs: BTreeSet<&'w RunId> = steps.iter().filter_map(Step::run).collect();
+        let mut heads = Heads::new();
+        let runs = to_be_read(steps, self.known, &mut heads);
+        if runs.is_empty() {
+            return Ok(heads);
+        }
         let given = json_text(&runs);
         let rows = query_file!("queries/fences.sql", given).fetch_all(&mut *self.connection).await;
-        let mut heads = Heads::new();
         for row in rows.map_err(|error| self.place.error(error))? {
             let Some(run) = runs.get(&RunId(row.run_id.into())) else { continue };
-            let head = Head {
-                execution: row.execution_id,
-                epoch: decode::unsigned(row.lease_epoch),
-                sequence: decode::unsigned(row.sequence),
-                status: decode::run_status(&row.status).map_err(|detail| self.place.unreadable(detail))?,
-                root_path: row.root_path,
-                flow: row.flow,
-                plan: row.plan_id,
-                simulated: row.simulated,
-                beginning: None,
-                first: None,
-                last: None,
-                root: None,
-            };
+            let (epoch, sequence) = (decode::unsigned(row.lease_epoch), decode::unsigned(row.sequence));
+            let status = decode::run_status(&row.status).map_err(|detail| self.place.unreadable(detail))?;
+            let facts = Facts { root_path: row.root_path, flow: row.flow, plan: row.plan_id, simulated: row.simulated };
+            let head = Head::stored(row.execution_id, epoch, sequence, status, Arc::new(facts), Belongings::UNKNOWN);
             heads.insert(run, head);
         }
         Ok(heads)
@@ -139,7 +144,7 @@ impl Applier<'_> {
 
     /// Runs that ended, or stand still, give back what they had drawn from shared budgets.
     async fn close_shares(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
-        let still = heads.values().filter(|head| head.beginning.is_none());
+        let still = heads.values().filter(|head| head.had.shares);
         let still = still.filter_map(|head| head.last.map(|row| (head.execution, row)));
         let still: Vec<(i64, &Account)> =
             still.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account)).collect();
@@ -149,15 +154,17 @@ impl Applier<'_> {
         BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
     }
 
-    async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
+    /// False: a run did not stand as it was known to.
+    async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<bool, StoreError> {
         if let Some(rows) = json_rows(&runs_made(heads.values())?) {
             let done = query_file!("queries/runs_insert.sql", self.lease_us, rows).execute(&mut *self.connection).await;
             done.map_err(|error| self.place.error(error))?;
         }
-        if let Some(rows) = json_rows(&runs_changed(heads.values())?) {
-            self.done(query_file!("queries/runs_update.sql", rows)).await?;
-        }
-        Ok(())
+        let changes = runs_changed(heads.values())?;
+        let Some(rows) = json_rows(&changes) else { return Ok(true) };
+        let done = query_file!("queries/runs_update.sql", rows).execute(&mut *self.connection).await;
+        let done = done.map_err(|error| self.place.error(error))?;
+        Ok(usize::try_from(done.rows_affected()).is_ok_and(|changed| changed == changes.len()))
     }
 
     async fn write(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! The one writer: it gathers what many callers want written and commits it in one transaction, for the disk's commit rate
 //! is the limit. While one group is on its way to the disk, the next one gathers.
 
-use crate::apply::Applier;
+use crate::apply::{Applied, Applier};
 use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
@@ -10,6 +10,7 @@ use pmflow_engine::RunId;
 use pmflow_plan::Money;
 use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
+use pmflow_store::tables::known::{KnownRuns, Outlook};
 use pmflow_store::{
     Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Claimed, Committed, Created, Draw, Drawn, Lease, NewRun, Process,
     Prune, Pruned, Renewal, RunCommit, StoreError, StoredPlan,
@@ -101,7 +102,7 @@ impl WriterHandle {
     pub fn start(options: SqliteOptions, connection: SqliteConnection) -> WriterHandle {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let place = options.place();
-        let writer = Writer { options, place: place.clone(), connection: Some(connection), plans: BTreeSet::new() };
+        let writer = Writer { options, place: place.clone(), connection: Some(connection), plans: BTreeSet::new(), known: KnownRuns::default() };
         let (tell_closed, closed) = watch::channel(false);
         on_own_thread(async move {
             writer.run(waiting).await;
@@ -130,6 +131,7 @@ struct Writer {
     /// None after an error: whatever was half done goes with the connection, and the next group opens a new one.
     connection: Option<SqliteConnection>,
     plans: BTreeSet<String>,
+    known: KnownRuns,
 }
 
 impl Writer {
@@ -194,7 +196,13 @@ impl Writer {
             Some(connection) => connection,
             None => connect_writer(&self.options).await?,
         };
-        let outcomes = self.within_transaction(&mut connection, works).await;
+        let mut outcomes = self.within_transaction(&mut connection, works).await;
+        if let Ok(None) = outcomes {
+            // Now all runs are read, and nobody writes meanwhile.
+            outcomes = self.within_transaction(&mut connection, works).await;
+        }
+        let overtaken = || StoreError::Locked { place: self.place.path.clone(), waited: self.options.busy_timeout };
+        let outcomes = outcomes.and_then(|outcomes| outcomes.ok_or_else(overtaken));
         match &outcomes {
             Ok(_) => self.connection = Some(connection),
             Err(_) => {
@@ -209,24 +217,49 @@ impl Writer {
         &mut self,
         connection: &mut SqliteConnection,
         works: &[Work],
-    ) -> Result<Vec<Outcome>, StoreError> {
+    ) -> Result<Option<Vec<Outcome>>, StoreError> {
         let place = self.place.clone();
+        let transitions: Vec<&Work> = works.iter().filter(|work| is_transition(work)).collect();
+        let steps = steps(&transitions);
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
-        let outcomes = self.apply(&mut transaction, works).await?;
-        transaction.commit().await.map_err(|error| place.error(error))?;
-        Ok(outcomes)
+        let applied = self.apply(&mut transaction, works, &steps).await;
+        let committed = match applied {
+            Ok(Some((outcomes, outlook))) => match transaction.commit().await {
+                Ok(()) => Ok(Some((outcomes, outlook))),
+                Err(error) => Err(place.error(error)),
+            },
+            Ok(None) => transaction.rollback().await.map(|()| None).map_err(|error| place.error(error)),
+            Err(error) => Err(error),
+        };
+        match committed {
+            Ok(Some((outcomes, outlook))) => {
+                self.known.learn(outlook);
+                Ok(Some(outcomes))
+            }
+            other => {
+                self.known.forget(steps.iter().filter_map(Step::run));
+                other.map(|_| None)
+            }
+        }
     }
 
     /// Transitions go together, what is left one by one behind them: nobody in the group has an answer yet, so no one can
     /// tell another order from this one.
-    async fn apply(&mut self, connection: &mut SqliteConnection, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
+    async fn apply(
+        &mut self,
+        connection: &mut SqliteConnection,
+        works: &[Work],
+        steps: &[Step<'_>],
+    ) -> Result<Option<(Vec<Outcome>, Outlook)>, StoreError> {
         let lease_us = i64::try_from(self.options.lease.as_micros()).unwrap_or(i64::MAX);
-        let transitions: Vec<&Work> = works.iter().filter(|work| is_transition(work)).collect();
-        let mut verdicts = Vec::new();
-        if !transitions.is_empty() {
-            let plans = &mut self.plans;
-            let mut applier = Applier { connection: &mut *connection, place: &self.place, lease_us, plans };
-            verdicts = applier.apply(&steps(&transitions)).await?;
+        let (mut verdicts, mut outlook) = (Vec::new(), Outlook::default());
+        if !steps.is_empty() {
+            let (plans, known) = (&mut self.plans, &self.known);
+            let mut applier = Applier { connection: &mut *connection, place: &self.place, lease_us, plans, known };
+            (verdicts, outlook) = match applier.apply(steps).await? {
+                Applied::Written(verdicts, outlook) => (verdicts, outlook),
+                Applied::Overtaken => return Ok(None),
+            };
         }
         let mut verdicts = verdicts.into_iter();
         let mut outcomes = Vec::with_capacity(works.len());
@@ -234,11 +267,14 @@ impl Writer {
             if is_transition(work) {
                 outcomes.extend(outcome_of(work, &mut verdicts));
             } else {
+                if let Work::Draw(draw) = work {
+                    self.known.draws(&draw.lease.run);
+                }
                 let mut one = Single { connection: &mut *connection, place: &self.place, lease_us };
                 outcomes.push(one.apply(work).await?);
             }
         }
-        Ok(outcomes)
+        Ok(Some((outcomes, outlook)))
     }
 }
 

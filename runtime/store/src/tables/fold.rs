@@ -1,6 +1,7 @@
 //! Many transitions folded into what each table gets, in the order in which they were committed.
 
 use super::history::HistoryDelta;
+use super::known::{Belongings, Facts};
 use super::rows::{
     Beginning, BindingPut, CachePut, InstanceEnding, InstanceKey, InstancePut, OutputInsertion, RequestTaken, RunChange,
     RunInsertion, StepRecord, TagInsertion, UsageAppend, value_text,
@@ -9,18 +10,21 @@ use crate::{Breach, RequestId, StoreError};
 use pmflow_engine::{ApprovalRow, InstanceEnd, InstanceRow, InstanceStatus, Path, RunRow, RunStatus, Time, Write};
 use pmflow_plan::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A run as it stands in the middle of a group.
 #[derive(Debug)]
 pub struct Head<'w> {
     pub execution: i64,
     pub epoch: u64,
+    /// Before this group, of a run that it made as that began; and now.
+    pub base: u64,
     pub sequence: u64,
     pub status: RunStatus,
-    pub root_path: String,
-    pub flow: String,
-    pub plan: String,
-    pub simulated: bool,
+    pub facts: Arc<Facts>,
+    /// Before this group, and after it.
+    pub had: Belongings,
+    pub has: Belongings,
     /// Made by this group.
     pub beginning: Option<Beginning<'w>>,
     /// Its first row in this group, which has the input, and its last.
@@ -28,6 +32,20 @@ pub struct Head<'w> {
     pub last: Option<&'w RunRow>,
     /// Its root instance as this group leaves it; none: as it was.
     pub root: Option<Root<'w>>,
+}
+
+impl Head<'_> {
+    /// Of a run that is stored, with nothing of this group yet.
+    pub fn stored(
+        execution: i64,
+        epoch: u64,
+        sequence: u64,
+        status: RunStatus,
+        facts: Arc<Facts>,
+        has: Belongings,
+    ) -> Self {
+        Head { execution, epoch, base: sequence, sequence, status, facts, had: has, has, beginning: None, first: None, last: None, root: None }
+    }
 }
 
 /// A run's root instance. It changes with nearly every transition, so it stands in the run's row instead of one of its own.
@@ -132,32 +150,32 @@ impl<'w> Changes<'w> {
         match write {
             // The run's row and its root are kept by its head; insertions were handled by the caller.
             Write::PutRun(_) | Write::InsertInstance(_) => {}
-            Write::PutInstance(row) if row.path.as_str() == head.root_path => {}
-            Write::EndInstance(end) if end.path.as_str() == head.root_path => self.unbind(execution, end),
+            Write::PutInstance(row) if row.path.as_str() == head.facts.root_path => {}
+            Write::EndInstance(end) if end.path.as_str() == head.facts.root_path => self.unbind(head, end),
             Write::PutInstance(row) => {
                 self.fates.insert((execution, row.path.as_str()), InstanceFate::Live(row));
             }
-            Write::EndInstance(end) => self.end_instance(execution, end),
+            Write::EndInstance(end) => self.end_instance(head, end),
             Write::Bind(row) => {
                 self.bound.entry((execution, row.instance.as_str())).or_default().insert(&row.name, &row.value);
             }
             Write::RecordStep(row) => {
                 self.steps.push(StepRecord::of(execution, row)?);
-                if !head.simulated {
-                    self.history.add(&head.flow, &head.plan, row)?;
+                if !head.facts.simulated {
+                    self.history.add(&head.facts.flow, &head.facts.plan, row)?;
                 }
             }
             Write::Output(row) => {
                 self.outputs.push(OutputInsertion::of(execution, row));
-                if row.owner.as_str() == head.root_path {
+                if row.owner.as_str() == head.facts.root_path {
                     let tag = |tag: &'w String| TagInsertion { tag, execution_id: execution, position: &row.order };
                     self.tags.extend(row.tags.iter().map(tag));
                 }
             }
             Write::Ledger(row) => {
                 self.usage.push(UsageAppend::of(execution, row)?);
-                if let Some(model) = row.model.as_ref().filter(|_| row.entry.breach && !head.simulated) {
-                    self.breaches.push(Breach::of(&head.flow, model, row.entry.held, row.entry.charged, row.at));
+                if let Some(model) = row.model.as_ref().filter(|_| row.entry.breach && !head.facts.simulated) {
+                    self.breaches.push(Breach::of(&head.facts.flow, model, row.entry.held, row.entry.charged, row.at));
                 }
             }
             Write::CachePut { key, value, at, flow, prompt } => {
@@ -175,14 +193,16 @@ impl<'w> Changes<'w> {
         Ok(())
     }
 
-    fn unbind(&mut self, execution: i64, end: &'w InstanceEnd) {
-        self.bound.remove(&(execution, end.path.as_str()));
-        self.unbound.push(InstanceKey { execution_id: execution, path: end.path.as_str() });
+    fn unbind(&mut self, head: &'w Head<'w>, end: &'w InstanceEnd) {
+        self.bound.remove(&(head.execution, end.path.as_str()));
+        if head.had.bindings {
+            self.unbound.push(InstanceKey { execution_id: head.execution, path: end.path.as_str() });
+        }
     }
 
-    fn end_instance(&mut self, execution: i64, end: &'w InstanceEnd) {
-        self.unbind(execution, end);
-        let key = (execution, end.path.as_str());
+    fn end_instance(&mut self, head: &'w Head<'w>, end: &'w InstanceEnd) {
+        self.unbind(head, end);
+        let key = (head.execution, end.path.as_str());
         let fate = match self.fates.remove(&key) {
             Some(InstanceFate::Live(row) | InstanceFate::LivedAndEnded(row, _)) => InstanceFate::LivedAndEnded(row, end),
             Some(InstanceFate::Ended(_)) | None => InstanceFate::Ended(end),
@@ -207,7 +227,7 @@ impl<'w> Changes<'w> {
         self.fates.iter().filter_map(ended).collect()
     }
 
-    /// Instances whose bindings go; those of a run that this group made have none yet.
+    /// Instances whose bindings go.
     pub fn unbound(&self) -> &[InstanceKey<'w>] {
         &self.unbound
     }
@@ -240,7 +260,7 @@ pub fn runs_changed<'h>(heads: impl IntoIterator<Item = &'h Head<'h>>) -> Result
     let changed = |head: &'h Head<'h>| {
         let last = head.last?;
         let is_first = head.beginning.is_some() && head.first.is_some_and(|first| first.sequence == last.sequence);
-        (!is_first).then(|| RunChange::of(head.execution, last, head.root))
+        (!is_first).then(|| RunChange::of(head, last))
     };
     heads.into_iter().filter_map(changed).collect()
 }

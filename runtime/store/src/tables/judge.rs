@@ -1,10 +1,12 @@
 //! Whether a transition follows what is stored.
 
 use super::fold::{Accepted, Head, Root};
+use super::known::{Belongings, Facts, KnownRuns};
 use super::rows::Beginning;
 use crate::{Committed, Conflict, Created, Lease, NewRun, RunCommit};
 use pmflow_engine::{Path, RunId, RunRow, RunStatus, Write};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A run that begins, or a transition of one.
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +65,43 @@ impl<'w> Step<'w> {
     }
 }
 
+/// The runs of the steps that have to be read; heads of those that go on from where they are known to stand are added.
+pub fn to_be_read<'w, 's>(
+    steps: impl IntoIterator<Item = &'s Step<'w>>,
+    known: &KnownRuns,
+    heads: &mut Heads<'w>,
+) -> BTreeSet<&'w RunId>
+where
+    'w: 's,
+{
+    let mut unread = BTreeSet::new();
+    for step in steps {
+        let Some(run) = step.run().filter(|run| !heads.contains_key(run) && !unread.contains(run)) else { continue };
+        let before = match step {
+            Step::Next(next) => first_row(&next.writes).and_then(|row| known.before(&next.lease, row)),
+            Step::New(_) => None,
+        };
+        match before {
+            Some(known) => drop(heads.insert(run, known.head())),
+            None => drop(unread.insert(run)),
+        }
+    }
+    unread
+}
+
 /// The head of a run that begins with this group.
 pub fn beginning<'w>(new: &'w NewRun, row: &'w RunRow, execution: i64) -> Head<'w> {
     let root_path = Path::root(&row.flow).as_str().to_owned();
     Head {
         execution,
         epoch: 1,
+        base: row.sequence,
         sequence: row.sequence,
         status: row.status,
         root: Root::of(&new.writes, &root_path),
-        root_path,
-        flow: row.flow.clone(),
-        plan: row.plan.0.clone(),
-        simulated: new.simulated,
+        facts: Arc::new(Facts { root_path, flow: row.flow.clone(), plan: row.plan.0.clone(), simulated: new.simulated }),
+        had: Belongings::NONE,
+        has: Belongings { bindings: binds(&new.writes), ..Belongings::NONE },
         beginning: Some(Beginning {
             process: &new.process,
             simulated: new.simulated,
@@ -108,8 +134,13 @@ pub fn judge_next<'w>(next: &'w RunCommit, heads: &mut Heads<'w>) -> Result<(), 
     head.sequence = row.sequence;
     head.status = row.status;
     head.last = Some(row);
-    head.root = Root::of(&next.writes, &head.root_path).or(head.root);
+    head.root = Root::of(&next.writes, &head.facts.root_path).or(head.root);
+    head.has.bindings |= binds(&next.writes);
     Ok(())
+}
+
+fn binds(writes: &[Write]) -> bool {
+    writes.iter().any(|write| matches!(write, Write::Bind(_)))
 }
 
 pub fn first_row(writes: &[Write]) -> Option<&RunRow> {

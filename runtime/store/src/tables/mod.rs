@@ -7,6 +7,7 @@ pub mod fold;
 pub mod group;
 mod history;
 pub mod judge;
+pub mod known;
 pub mod prune;
 pub mod rows;
 pub mod triggers;

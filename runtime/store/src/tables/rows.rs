@@ -1,6 +1,6 @@
 //! Rows as statements take them: all rows of a table that a group of transitions writes go into one statement.
 
-use super::fold::{Head, Root};
+use super::fold::Head;
 use crate::{Process, StoreError};
 use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, OutputRow, RunRow, StepRow};
 use pmflow_ledger::EntryKind;
@@ -10,6 +10,9 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub struct RunChange<'w> {
     pub execution_id: i64,
+    /// The row is changed only where it has these.
+    pub epoch: i64,
+    pub base: i64,
     pub status: &'static str,
     pub sequence: i64,
     pub changed_at: i64,
@@ -55,9 +58,11 @@ pub struct RunInsertion<'w> {
 }
 
 impl<'w> RunChange<'w> {
-    pub fn of(execution_id: i64, row: &'w RunRow, root: Option<Root<'w>>) -> Result<RunChange<'w>, StoreError> {
+    pub fn of(head: &'w Head<'w>, row: &'w RunRow) -> Result<RunChange<'w>, StoreError> {
         Ok(RunChange {
-            execution_id,
+            execution_id: head.execution,
+            epoch: count(head.epoch),
+            base: count(head.base),
             status: row.status.name(),
             sequence: count(row.sequence),
             changed_at: row.changed_at,
@@ -78,8 +83,8 @@ impl<'w> RunChange<'w> {
             cache_hits: count(row.counters.cache_hits),
             input_tokens: count(row.counters.input_tokens),
             output_tokens: count(row.counters.output_tokens),
-            root_status: root.map(|root| root.status.name()),
-            root_state: root.map(|root| root.state),
+            root_status: head.root.map(|root| root.status.name()),
+            root_state: head.root.map(|root| root.state),
         })
     }
 }
@@ -97,11 +102,11 @@ pub struct Beginning<'w> {
 impl<'w> RunInsertion<'w> {
     pub fn of(head: &'w Head<'w>, row: &'w RunRow, beginning: &Beginning<'w>) -> Result<RunInsertion<'w>, StoreError> {
         Ok(RunInsertion {
-            change: RunChange::of(head.execution, row, head.root)?,
+            change: RunChange::of(head, row)?,
             run_id: &row.id.0,
             plan_id: &row.plan.0,
             flow: &row.flow,
-            root_path: &head.root_path,
+            root_path: &head.facts.root_path,
             simulated: beginning.simulated,
             started_by: beginning.started_by,
             setup: beginning.setup,
