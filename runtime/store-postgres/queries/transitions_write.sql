@@ -1,5 +1,6 @@
 -- What nearly every transition writes, in one statement, for each statement has its price. `base` is the sequence that the group
--- found: a run that moved on or was taken over since is not changed, and not counted.
+-- found: a run that moved on or was taken over since is not changed, and not counted,
+-- and nothing is stored besides unless all ($74) were.
 -- One that ended or stands still is held by nobody.
 WITH changed AS (
   UPDATE workflow_executions AS run
@@ -48,6 +49,7 @@ WITH changed AS (
     $35::bigint[], $36::text[], $37::text[], $38::text[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[],
     $43::bigint[], $44::boolean[], $45::bigint[], $46::boolean[], $47::text[]
   )
+  WHERE (SELECT count(*) FROM changed) = $74
 ), spent AS (
   INSERT INTO token_usage_logs (
     execution_id, kind, held_pico, charged_pico, breach, instance, step, attempt, prompt, model, input_tokens,
@@ -58,6 +60,7 @@ WITH changed AS (
     $56::text[], $57::text[], $58::bigint[], $59::bigint[], $60::bigint[], $61::bigint[], $62::bigint[], $63::boolean[],
     $64::text[], $65::bigint[]
   )
+  WHERE (SELECT count(*) FROM changed) = $74
 ), put_out AS (
   INSERT INTO outputs (
     execution_id, owner, position, instance, step, value, tags, at
@@ -65,5 +68,6 @@ WITH changed AS (
   SELECT * FROM unnest(
     $66::bigint[], $67::text[], $68::text[], $69::text[], $70::text[], $71::text[], $72::text[], $73::bigint[]
   )
+  WHERE (SELECT count(*) FROM changed) = $74
 )
 SELECT count(*) AS "changed!", pg_current_xact_id()::text::bigint AS "transaction!" FROM changed

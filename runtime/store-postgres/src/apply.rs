@@ -66,6 +66,33 @@ impl Applier<'_> {
         Ok(Applied::Written { verdicts, transaction, outlook: Outlook::of(&heads) })
     }
 
+    /// One transition that follows from where its run is known to stand, and writes nothing but what one statement does. It is
+    /// a transaction of its own. None: nothing was done.
+    pub async fn apply_alone(&mut self, step: Step<'_>) -> Result<Option<Applied>, StoreError> {
+        let Step::Next(next) = step else { return Ok(None) };
+        let mut heads = Heads::new();
+        let is_known = to_be_read([&step], self.known, &mut heads).is_empty();
+        if !is_known || next.writes.iter().any(|write| inserted_path(write).is_some()) {
+            return Ok(None);
+        }
+        let judged = judge(&step, &mut heads);
+        let Some(accepted) = step.accepted(&judged, &heads) else { return Ok(None) };
+        let mut changes = Changes::default();
+        changes.add(&accepted, &ExistingInstances::new())?;
+        let gives_back = accepted.head.had.shares && accepted.head.status != RunStatus::Running;
+        if gives_back || !changes.is_plain() {
+            return Ok(None);
+        }
+        let runs = runs_changed(heads.values())?;
+        match writes::write(self.connection, self.place, &runs, &changes).await? {
+            Changed::All(transaction) => {
+                let (verdicts, outlook) = (vec![step.verdict(judged, Vec::new())], Outlook::of(&heads));
+                Ok(Some(Applied::Written { verdicts, transaction, outlook }))
+            }
+            Changed::Fewer => Ok(Some(Applied::Overtaken)),
+        }
+    }
+
     /// Of the runs that go on.
     async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
         let mut heads = Heads::new();

@@ -9,7 +9,7 @@ use pmflow_engine::RunId;
 use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::tables::known::{KnownRuns, Outlook};
-use pmflow_store::{Committed, Created, NewRun, RunCommit, StoreError};
+use pmflow_store::{Committed, Conflict, Created, NewRun, RunCommit, StoreError};
 use sqlx::{ConnectOptions, Connection, PgConnection, query_file_scalar};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,8 +55,7 @@ impl WriterHandle {
         let (place, known) = (options.place(), Arc::new(KnownRuns::default()));
         for _ in 0..options.writers.max(1) {
             let options = options.clone();
-            let writer =
-                Writer { options, place: place.clone(), connection: None, plans: BTreeSet::new(), known: known.clone() };
+            let writer = Writer { options, place: place.clone(), connection: None, plans: BTreeSet::new(), known: known.clone() };
             on_own_thread(writer.run(waiting.clone()));
         }
         WriterHandle { jobs, place, known }
@@ -134,11 +133,14 @@ impl Writer {
     async fn store(&mut self, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
         let steps = steps(works);
         let mut patience = Patience::of(self.options.patience);
-        let mut overtaken = 0;
+        let (mut overtaken, mut is_repeated) = (0, false);
         loop {
             match self.attempt(&steps).await {
-                Ok(Attempt::Done(verdicts, outlook)) => {
+                Ok(Attempt::Done(mut verdicts, outlook)) => {
                     self.known.learn(outlook);
+                    if is_repeated {
+                        verdicts.iter_mut().for_each(own_again);
+                    }
                     return Ok(outcomes_of(works, verdicts));
                 }
                 Ok(Attempt::Overtaken) if overtaken < OVERTAKEN_MAX => overtaken += 1,
@@ -150,7 +152,10 @@ impl Writer {
                         return Ok(outcomes_of(works, verdicts));
                     }
                 }
-                Err(error) => patience.wait(error).await?,
+                Err(error) => {
+                    is_repeated = true;
+                    patience.wait(error).await?;
+                }
             }
         }
     }
@@ -185,8 +190,18 @@ impl Writer {
     async fn within_transaction(&mut self, connection: &mut PgConnection, steps: &[Step<'_>]) -> Result<Attempt, StoreError> {
         let place = self.place.clone();
         let lease_us = self.options.lease_us();
+        if let [step] = steps {
+            let (plans, known) = (&mut self.plans, &*self.known);
+            let mut applier = Applier { connection: &mut *connection, place: &place, lease_us, plans, known };
+            match applier.apply_alone(*step).await? {
+                Some(Applied::Written { verdicts, outlook, .. }) => return Ok(Attempt::Done(verdicts, outlook)),
+                Some(Applied::Overtaken) => return Ok(Attempt::Overtaken),
+                None => {}
+            }
+        }
         let mut transaction = connection.begin().await.map_err(|error| place.error(error))?;
-        let mut applier = Applier { connection: &mut transaction, place: &place, lease_us, plans: &mut self.plans, known: &self.known };
+        let mut applier =
+            Applier { connection: &mut transaction, place: &place, lease_us, plans: &mut self.plans, known: &self.known };
         let (verdicts, number, outlook) = match applier.apply(steps).await? {
             Applied::Written { verdicts, transaction: number, outlook } => (verdicts, number, outlook),
             Applied::Overtaken => {
@@ -235,6 +250,17 @@ impl Writer {
         };
         self.connection = Some(connection);
         Ok(status)
+    }
+}
+
+/// A single transition whose answer was lost may have been stored nevertheless. Found again it is no conflict: nobody else
+/// writes that number under this lease.
+fn own_again(verdict: &mut Verdict) {
+    if let Verdict::Committed(committed) = verdict
+        && let Committed::Conflict(Conflict::Sequence { stored, given, .. }) = committed
+        && stored == given
+    {
+        *committed = Committed::Stored { refused: Vec::new() };
     }
 }
 

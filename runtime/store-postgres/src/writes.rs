@@ -32,6 +32,9 @@ pub(crate) async fn write(
     if matches!(changed, Changed::Fewer) {
         return Ok(changed);
     }
+    if changes.is_plain() {
+        return Ok(changed);
+    }
     let mut table = Tables { connection, place };
     table.rows(&changes.instances_put(), instances_put).await?;
     table.rows(&changes.instances_ended(), instances_end).await?;
@@ -149,6 +152,7 @@ async fn transitions(
         column(outputs, |row| row.value.as_str()) as _,
         column(outputs, |row| row.tags.as_str()) as _,
         column(outputs, |row| row.at) as _,
+        i64::try_from(runs.len()).unwrap_or(i64::MAX),
     );
     let done = done.fetch_one(connection).await.map_err(|error| place.error(error))?;
     let all = usize::try_from(done.changed).is_ok_and(|changed| changed == runs.len());

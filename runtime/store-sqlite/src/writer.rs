@@ -102,7 +102,13 @@ impl WriterHandle {
     pub fn start(options: SqliteOptions, connection: SqliteConnection) -> WriterHandle {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let place = options.place();
-        let writer = Writer { options, place: place.clone(), connection: Some(connection), plans: BTreeSet::new(), known: KnownRuns::default() };
+        let writer = Writer {
+            options,
+            place: place.clone(),
+            connection: Some(connection),
+            plans: BTreeSet::new(),
+            known: KnownRuns::default(),
+        };
         let (tell_closed, closed) = watch::channel(false);
         on_own_thread(async move {
             writer.run(waiting).await;

@@ -1,15 +1,21 @@
-//! A proxy before a server that cuts connections exactly at a commit: before it is passed on, or before its answer is.
+//! A proxy before a server that cuts connections exactly at a commit: before it is passed on, or before its answer is. Told
+//! so, it takes a statement outside of a transaction for one of its own.
 
 use sqlx::postgres::PgConnectOptions;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 /// The message by which a transaction is committed.
 const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bCOMMIT\x00";
+/// The message that executes a prepared statement.
+const EXECUTE: &[u8] = b"E\x00\x00\x00\x09\x00";
+/// The server has done everything and is in no transaction, or in one.
+const READY_IDLE: &[u8] = b"Z\x00\x00\x00\x05I";
+const READY_WITHIN: &[u8] = b"Z\x00\x00\x00\x05T";
 
 /// Every so many commits, counted over all connections; 0: never.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +40,7 @@ pub struct Proxy {
 struct Counts {
     commits: AtomicU64,
     cuts: AtomicU64,
+    takes_statements: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -60,6 +67,11 @@ impl Proxy {
         let counts = Arc::new(Counts::default());
         let task = tokio::spawn(accept(listener, target, cuts, counts.clone()));
         Ok(Proxy { address, counts, task, _folder: folder })
+    }
+
+    /// From here on statements outside of transactions count as commits.
+    pub fn take_statements(&self) {
+        self.counts.takes_statements.store(true, Ordering::Relaxed);
     }
 
     /// So many connections were cut so far.
@@ -103,11 +115,13 @@ async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let mut asked = vec![0; 1 << 16];
     let mut answered = vec![0; 1 << 16];
+    let mut is_idle = true;
     loop {
         tokio::select! {
             read = from_client.read(&mut asked) => {
                 let message = asked.get(..read?).filter(|message| !message.is_empty()).ok_or(io::ErrorKind::UnexpectedEof)?;
-                if message.windows(COMMIT.len()).any(|window| window == COMMIT) {
+                let is_statement = is_idle && counts.takes_statements.load(Ordering::Relaxed) && has(message, EXECUTE);
+                if is_statement || has(message, COMMIT) {
                     let commit = counts.commits.fetch_add(1, Ordering::Relaxed) + 1;
                     if is_due(commit, cuts.before_commit) {
                         counts.cuts.fetch_add(1, Ordering::Relaxed);
@@ -126,10 +140,17 @@ async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
             }
             read = from_server.read(&mut answered) => {
                 let message = answered.get(..read?).filter(|message| !message.is_empty()).ok_or(io::ErrorKind::UnexpectedEof)?;
+                if message.ends_with(READY_IDLE) || message.ends_with(READY_WITHIN) {
+                    is_idle = message.ends_with(READY_IDLE);
+                }
                 to_client.write_all(message).await?;
             }
         }
     }
+}
+
+fn has(message: &[u8], part: &[u8]) -> bool {
+    message.windows(part.len()).any(|window| window == part)
 }
 
 fn is_due(number: u64, every: u64) -> bool {

@@ -3,12 +3,28 @@
 use crate::migrated;
 use pmflow_engine::{RunId, Write};
 use pmflow_store::conformance::samples::{new_run, output, plan, root, step, transition};
-use pmflow_store::{Committed, Created, OutputFilter, Store};
+use pmflow_store::{Committed, Created, NewRun, OutputFilter, Store};
 use pmflow_store_postgres::cluster::{Cuts, Proxy};
 use pmflow_store_postgres::{PostgresOptions, PostgresStore};
 
 const RUNS: usize = 24;
 const TRANSITIONS: u64 = 12;
+
+/// One run alone: each of its transitions is one statement, and a transaction of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_whose_answer_is_lost_is_neither_lost_nor_repeated() {
+    let database = migrated().await;
+    let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
+    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
+    store.put_plan(plan()).await.unwrap();
+    let before = proxy.cuts();
+    proxy.take_statements();
+    let run = written(store, NewRun { simulated: true, ..new_run("alone") }, &[]).await;
+    assert!(proxy.cuts() > before + 2, "there were only {} cuts", proxy.cuts() - before);
+    let store = PostgresStore::open(PostgresOptions::at(&database.address).unwrap()).await.unwrap();
+    assert_eq!(store.run(&run).await.unwrap().sequence, TRANSITIONS);
+    assert_eq!(store.steps(&run, false, None, 100).await.unwrap().len() as u64, TRANSITIONS - 1);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
@@ -17,7 +33,8 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
     let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
     let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
     store.put_plan(plan()).await.unwrap();
-    let runs: Vec<_> = (0..RUNS).map(|number| tokio::spawn(written(store.clone(), format!("r{number:02}")))).collect();
+    let runs: Vec<_> =
+        (0..RUNS).map(|number| tokio::spawn(written(store.clone(), new_run(&format!("r{number:02}")), &["tag"]))).collect();
     for run in runs {
         let run = run.await.unwrap();
         assert_eq!(store.run(&run).await.unwrap().sequence, TRANSITIONS);
@@ -28,15 +45,15 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
     assert!(proxy.cuts() > 5, "there were only {} cuts", proxy.cuts());
 }
 
-async fn written(store: PostgresStore, run: String) -> RunId {
-    let Ok(Created::Run { lease, .. }) = store.create(new_run(&run)).await else { panic!("{run} was not created") };
+async fn written(store: PostgresStore, run: NewRun, tags: &'static [&'static str]) -> RunId {
+    let Ok(Created::Run { lease, .. }) = store.create(run).await else { panic!("the run was not created") };
     for sequence in 2..=TRANSITIONS {
         let writes = vec![
             Write::RecordStep(step(&root(), "fit", sequence as u32)),
-            Write::Output(output(&root(), &format!("{sequence:04}"), &["tag"], 1)),
+            Write::Output(output(&root(), &format!("{sequence:04}"), tags, 1)),
         ];
         let answer = store.commit(vec![transition(&lease, sequence, writes)]).await.unwrap();
-        assert_eq!(answer, vec![Committed::Stored { refused: vec![] }], "{run} {sequence}");
+        assert_eq!(answer, vec![Committed::Stored { refused: vec![] }], "{} {sequence}", lease.run);
     }
     lease.run
 }

@@ -36,15 +36,21 @@ pub struct Head<'w> {
 
 impl Head<'_> {
     /// Of a run that is stored, with nothing of this group yet.
-    pub fn stored(
-        execution: i64,
-        epoch: u64,
-        sequence: u64,
-        status: RunStatus,
-        facts: Arc<Facts>,
-        has: Belongings,
-    ) -> Self {
-        Head { execution, epoch, base: sequence, sequence, status, facts, had: has, has, beginning: None, first: None, last: None, root: None }
+    pub fn stored(execution: i64, epoch: u64, sequence: u64, status: RunStatus, facts: Arc<Facts>, has: Belongings) -> Self {
+        Head {
+            execution,
+            epoch,
+            base: sequence,
+            sequence,
+            status,
+            facts,
+            had: has,
+            has,
+            beginning: None,
+            first: None,
+            last: None,
+            root: None,
+        }
     }
 }
 
@@ -208,6 +214,13 @@ impl<'w> Changes<'w> {
             Some(InstanceFate::Ended(_)) | None => InstanceFate::Ended(end),
         };
         self.fates.insert(key, fate);
+    }
+
+    /// Nothing but changes of runs, steps, outputs and lines of the ledger.
+    pub fn is_plain(&self) -> bool {
+        let is_instances = !self.fates.is_empty() || !self.bound.is_empty() || !self.unbound.is_empty();
+        let is_told = !self.breaches.is_empty() || !self.approvals.is_empty() || !self.taken.is_empty();
+        !is_instances && !is_told && self.tags.is_empty() && self.cache.is_empty() && self.history.rows().is_empty()
     }
 
     pub fn instances_put(&self) -> Vec<InstancePut<'w>> {
