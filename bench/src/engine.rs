@@ -59,7 +59,7 @@ pub const HEAD: &str = "| what | in flight | runs | runs/s | ms per run | CPU ms
 
 /// How many runs are measured with so many in flight.
 pub fn sizes() -> [(usize, usize); 4] {
-    [(1, 300), (32, 6_000), (256, 20_000), (1_024, 20_000)]
+    [(1, 1_500), (32, 6_000), (256, 20_000), (1_024, 20_000)]
 }
 
 /// What of a measurement is wanted.

@@ -108,8 +108,9 @@ pub(crate) fn event_of(ask: Ask, instance: Option<Path>) -> Option<Event> {
 }
 
 struct Flight {
-    events: mpsc::UnboundedReceiver<Event>,
-    answers: mpsc::UnboundedSender<Event>,
+    /// In boxes, for a channel makes room for many at a time.
+    events: mpsc::UnboundedReceiver<Box<Event>>,
+    answers: mpsc::UnboundedSender<Box<Event>>,
     /// Everything dispatched; dropped, it is aborted.
     tasks: JoinSet<()>,
     /// Dispatched and able to answer without a person or a clock.
@@ -163,7 +164,7 @@ impl<S: Store> Driver<S> {
                 }
                 Some(notice) = self.tending.notices.recv() => self.noticed(notice, &mut flight)?,
                 _ = look.tick(), if self.approvals == Approvals::Leave => self.leave_if_idle(&flight),
-                Some(event) = flight.events.recv() => self.apply_waiting(event, &mut flight),
+                Some(event) = flight.events.recv() => self.apply_waiting(*event, &mut flight),
             };
             self.commit(pending, &mut flight).await?;
             while flight.tasks.try_join_next().is_some() {}
@@ -203,7 +204,7 @@ impl<S: Store> Driver<S> {
             }
             flight.asks_again &= !matches!(event, Event::BudgetDrawn { .. });
             pending.push(self.apply(event));
-            next = if pending.len() < BATCH_MAX { flight.events.try_recv().ok() } else { None };
+            next = if pending.len() < BATCH_MAX { flight.events.try_recv().ok().map(|event| *event) } else { None };
         }
         pending
     }
@@ -268,7 +269,7 @@ impl<S: Store> Driver<S> {
                 let answers = flight.answers.clone();
                 flight.tasks.spawn(async move {
                     tokio::time::sleep(DRAW_AGAIN_AFTER).await;
-                    drop(answers.send(Event::BudgetDrawn { answer: BudgetAnswer::AskAgain }));
+                    drop(answers.send(Box::new(Event::BudgetDrawn { answer: BudgetAnswer::AskAgain })));
                 });
             }
             let pending = self.apply(Event::BudgetDrawn { answer });
@@ -334,7 +335,7 @@ impl<S: Store> Driver<S> {
     fn start(&mut self, command: Command, refused: &[Path], flight: &mut Flight) {
         let answers = flight.answers.clone();
         // The channel is open as long as this driver lives; after that nobody wants the answer.
-        let answer = move |event: Event| drop(answers.send(event));
+        let answer = move |event: Event| drop(answers.send(Box::new(event)));
         match command {
             Command::RunEnded(end) => flight.end = Some(end),
             Command::DrawBudget { need, wish } => flight.draw = Some((need, wish)),
