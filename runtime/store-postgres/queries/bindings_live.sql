@@ -1,4 +1,4 @@
-SELECT binding.instance AS "instance!", binding.name AS "name!", binding.value AS "value!"
+SELECT binding.execution_id AS "execution_id!", binding.instance AS "instance!", binding.name AS "name!", binding.value AS "value!"
 FROM bindings AS binding
-WHERE binding.execution_id = $1
+WHERE binding.execution_id = ANY($1::bigint[])
 ORDER BY binding.instance, binding.name

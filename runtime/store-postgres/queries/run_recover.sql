@@ -7,4 +7,4 @@ SELECT run.execution_id AS "execution_id!", run.run_id AS "run_id!", run.plan_id
        run.output_tokens AS "output_tokens!", run.simulated AS "simulated!", run.setup AS "setup!",
        run.input AS "input!", run.state AS "state!", run.root_status, run.root_state
 FROM workflow_executions AS run
-WHERE run.run_id = $1
+WHERE run.run_id = ANY($1::text[])

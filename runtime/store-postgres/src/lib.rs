@@ -38,6 +38,7 @@ use patience::Patience;
 use pmflow_engine::{Gather, GatherOf, RunId, Time};
 use pmflow_ledger::gate::Step;
 use pmflow_plan::{Money, PlanId, Value};
+use pmflow_store::tables::group::Together;
 use pmflow_store::tables::{decode, rows};
 use pmflow_store::{
     AlertDelivery, Answer, Approval, Ask, BudgetAccount, BudgetAlert, BudgetKey, BudgetLimit, BudgetLine, CachedAnswer,
@@ -47,6 +48,8 @@ use pmflow_store::{
     StoredStep, Trigger, TriggerChange, UsageRow,
 };
 use sqlx::{PgPool, query_file, query_file_scalar};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use text::stored;
 use triggers::Triggers;
@@ -61,6 +64,8 @@ pub struct PostgresStore {
     lease_us: i64,
     patience: Duration,
     news: News,
+    recovered: Arc<Together<RunId, Result<StoredRun, StoreError>>>,
+    requested: Arc<Together<Vec<RunId>, Result<Vec<Request>, StoreError>>>,
 }
 
 impl std::fmt::Debug for PostgresStore {
@@ -80,6 +85,8 @@ impl PostgresStore {
             lease_us: options.lease_us(),
             patience: options.patience,
             news: News::of(&options),
+            recovered: Arc::default(),
+            requested: Arc::default(),
         })
     }
 
@@ -116,9 +123,26 @@ impl PostgresStore {
         Triggers { pool: &self.pool, place: &self.place }
     }
 
-    async fn recover_once(&self, run: &RunId) -> Result<StoredRun, StoreError> {
-        let snapshot = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-        recover::run(&mut *snapshot.map_err(|error| self.place.error(error))?, &self.place, run).await
+    async fn recover_all(&self, runs: Vec<RunId>) -> Vec<Result<StoredRun, StoreError>> {
+        let read = async {
+            let snapshot = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
+            let mut snapshot = snapshot.map_err(|error| self.place.error(error))?;
+            let recovered = recover::runs(&mut snapshot, &self.place, &runs).await?;
+            self.done(snapshot).await?;
+            Ok(recovered)
+        };
+        each(&runs, read.await, |recovered, run| match recovered.get(run) {
+            Some(recovered) => recovered.clone(),
+            None => Err(self.place.no_such_run(run)),
+        })
+    }
+
+    async fn requests_of_all(&self, questions: Vec<Vec<RunId>>) -> Vec<Result<Vec<Request>, StoreError>> {
+        let runs: Vec<RunId> = questions.iter().flatten().cloned().collect();
+        each(&questions, requests::waiting(&self.pool, &self.place, &runs).await, |requests, runs| {
+            let runs: BTreeSet<&RunId> = runs.iter().collect();
+            Ok(requests.iter().filter(|request| runs.contains(&request.run)).cloned().collect())
+        })
     }
 
     async fn cached_once(&self, key: &str, age_ms_max: u64) -> Result<Option<CachedAnswer>, StoreError> {
@@ -175,6 +199,18 @@ impl PostgresStore {
 
     fn mismatched(&self) -> StoreError {
         StoreError::Other { place: self.place.address.clone(), detail: "the writer answered another question".to_owned() }
+    }
+}
+
+/// Gives each question its part of what was read for all of them.
+fn each<Q, T, A>(
+    questions: &[Q],
+    read: Result<T, StoreError>,
+    part: impl Fn(&T, &Q) -> Result<A, StoreError>,
+) -> Vec<Result<A, StoreError>> {
+    match read {
+        Ok(read) => questions.iter().map(|question| part(&read, question)).collect(),
+        Err(error) => questions.iter().map(|_| Err(error.clone())).collect(),
     }
 }
 
@@ -346,7 +382,7 @@ impl Store for PostgresStore {
     }
 
     async fn recover(&self, run: &RunId) -> Result<StoredRun, StoreError> {
-        self.patiently(|| self.recover_once(run)).await
+        self.patiently(|| self.recovered.ask(run.clone(), |runs| self.recover_all(runs))).await
     }
 
     async fn ask(&self, run: &RunId, ask: Ask) -> Result<Answer, StoreError> {
@@ -354,7 +390,7 @@ impl Store for PostgresStore {
     }
 
     async fn requests(&self, runs: &[RunId]) -> Result<Vec<Request>, StoreError> {
-        self.patiently(|| requests::waiting(&self.pool, &self.place, runs)).await
+        self.patiently(|| self.requested.ask(runs.to_vec(), |questions| self.requests_of_all(questions))).await
     }
 
     async fn cached(&self, key: &str, age_ms_max: u64) -> Result<Option<CachedAnswer>, StoreError> {
