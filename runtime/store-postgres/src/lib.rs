@@ -63,6 +63,7 @@ pub struct PostgresStore {
     place: Place,
     lease_us: i64,
     patience: Duration,
+    answer_max: Duration,
     news: News,
     recovered: Arc<Together<RunId, Result<StoredRun, StoreError>>>,
     requested: Arc<Together<Vec<RunId>, Result<Vec<Request>, StoreError>>>,
@@ -84,6 +85,7 @@ impl PostgresStore {
             place: options.place(),
             lease_us: options.lease_us(),
             patience: options.patience,
+            answer_max: options.answer_max,
             news: News::of(&options),
             recovered: Arc::default(),
             requested: Arc::default(),
@@ -131,17 +133,23 @@ impl PostgresStore {
             self.done(snapshot).await?;
             Ok(recovered)
         };
-        each(&runs, read.await, |recovered, run| match recovered.get(run) {
+        each(&runs, self.in_time(read).await, |recovered, run| match recovered.get(run) {
             Some(recovered) => recovered.clone(),
             None => Err(self.place.no_such_run(run)),
         })
     }
 
+    /// Others wait for the answer as well: a connection that has fallen silent does not hold them up.
+    async fn in_time<T>(&self, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        tokio::time::timeout(self.answer_max, read).await.unwrap_or_else(|_| Err(self.place.slow(self.answer_max)))
+    }
+
     async fn requests_of_all(&self, questions: Vec<Vec<RunId>>) -> Vec<Result<Vec<Request>, StoreError>> {
         let runs: Vec<RunId> = questions.iter().flatten().cloned().collect();
-        each(&questions, requests::waiting(&self.pool, &self.place, &runs).await, |requests, runs| {
+        let read = self.in_time(requests::waiting(&self.pool, &self.place, &runs)).await;
+        each(&questions, read, |requests, runs| {
             let runs: BTreeSet<&RunId> = runs.iter().collect();
-            Ok(requests.iter().filter(|request| runs.contains(&request.run)).cloned().collect())
+            requests.iter().filter(|(run, _)| runs.contains(run)).map(|(_, request)| request.clone()).collect()
         })
     }
 

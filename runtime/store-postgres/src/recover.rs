@@ -93,7 +93,7 @@ async fn instances(connection: &mut PgConnection, place: &Place, executions: &[i
     for row in read.map_err(|error| place.error(error))? {
         let instance = decode::instance_status(&row.status).map(|status| InstanceRow {
             path: path(row.path),
-            parent: row.parent.map(path),
+            parent: Some(path(row.parent)),
             parent_step: row.parent_step.map(path),
             index: unsigned(row.position),
             status,

@@ -9,17 +9,18 @@ use pmflow_store::tables::rows::json_text;
 use pmflow_store::{Answer, Ask, Request, RequestId, StoreError};
 use sqlx::{PgConnection, PgPool, query_file, query_file_scalar};
 
-pub(crate) async fn waiting(pool: &PgPool, place: &Place, runs: &[RunId]) -> Result<Vec<Request>, StoreError> {
+/// What is asked of a run, if it can be read.
+pub(crate) type Found = (RunId, Result<Request, StoreError>);
+
+pub(crate) async fn waiting(pool: &PgPool, place: &Place, runs: &[RunId]) -> Result<Vec<Found>, StoreError> {
     let read = query_file!("queries/requests_waiting.sql", texts(runs, |run| &run.0) as _).fetch_all(pool).await;
     let mut requests = Vec::new();
     for row in read.map_err(|error| place.error(error))? {
-        requests.push(Request {
-            id: RequestId(row.request_id),
-            run: RunId(row.run_id.into()),
-            ask: decode::json("a request", &row.body).map_err(|detail| place.unreadable(detail))?,
-            instance: row.instance.map(path),
-            at: row.at,
-        });
+        let run = RunId(row.run_id.into());
+        let ask = decode::json("a request", &row.body).map_err(|detail| place.unreadable(detail));
+        let (id, instance) = (RequestId(row.request_id), row.instance.map(path));
+        let request = ask.map(|ask| Request { id, run: run.clone(), ask, instance, at: row.at });
+        requests.push((run, request));
     }
     Ok(requests)
 }

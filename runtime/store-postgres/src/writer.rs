@@ -5,7 +5,7 @@ use crate::apply::{Applied, Applier};
 use crate::faults::Place;
 use crate::open::PostgresOptions;
 use crate::patience::{Patience, may_pass};
-use pmflow_engine::RunId;
+use pmflow_engine::{RunId, Write};
 use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
 use pmflow_store::tables::known::{KnownRuns, Outlook};
@@ -153,7 +153,7 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    is_repeated = true;
+                    is_repeated = is_one_statement(&steps);
                     patience.wait(error).await?;
                 }
             }
@@ -251,6 +251,12 @@ impl Writer {
         self.connection = Some(connection);
         Ok(status)
     }
+}
+
+/// What [`Applier::apply_alone`] may write: of all else it is known what became of it.
+fn is_one_statement(steps: &[Step<'_>]) -> bool {
+    let inserts = |write: &Write| matches!(write, Write::InsertInstance(_));
+    matches!(steps, [Step::Next(next)] if !next.writes.iter().any(inserts))
 }
 
 /// A single transition whose answer was lost may have been stored nevertheless. Found again it is no conflict: nobody else

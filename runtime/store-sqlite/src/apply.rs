@@ -52,7 +52,8 @@ impl Applier<'_> {
             };
             verdicts.push(step.verdict(judged, refused));
         }
-        if !self.write_runs(&heads).await? {
+        self.insert_runs(&heads).await?;
+        if !self.write_transitions(&heads, &changes).await? {
             return Ok(Applied::Overtaken);
         }
         self.write(&changes).await?;
@@ -154,17 +155,26 @@ impl Applier<'_> {
         BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
     }
 
-    /// False: a run did not stand as it was known to.
-    async fn write_runs(&mut self, heads: &Heads<'_>) -> Result<bool, StoreError> {
+    async fn insert_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
         if let Some(rows) = json_rows(&runs_made(heads.values())?) {
             let done = query_file!("queries/runs_insert.sql", self.lease_us, rows).execute(&mut *self.connection).await;
             done.map_err(|error| self.place.error(error))?;
         }
-        let changes = runs_changed(heads.values())?;
-        let Some(rows) = json_rows(&changes) else { return Ok(true) };
-        let done = query_file!("queries/runs_update.sql", rows).execute(&mut *self.connection).await;
-        let done = done.map_err(|error| self.place.error(error))?;
-        Ok(usize::try_from(done.rows_affected()).is_ok_and(|changed| changed == changes.len()))
+        Ok(())
+    }
+
+    /// False: a run did not stand as it was known to.
+    async fn write_transitions(&mut self, heads: &Heads<'_>, changes: &Changes<'_>) -> Result<bool, StoreError> {
+        let (runs, Changes { steps, usage, outputs, .. }) = (runs_changed(heads.values())?, changes);
+        let rows = runs.len() + steps.len() + usage.len() + outputs.len();
+        if rows == 0 {
+            return Ok(true);
+        }
+        let (runs, steps, usage, outputs) = (json_text(&runs), json_text(steps), json_text(usage), json_text(outputs));
+        let written = query_file!("queries/transitions_write.sql", runs, steps, usage, outputs).execute(&mut *self.connection);
+        let written = written.await.map_err(|error| self.place.error(error))?.rows_affected();
+        // Insertions are all or an error: what is missing is a run.
+        Ok(usize::try_from(written).is_ok_and(|written| written == rows))
     }
 
     async fn write(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
@@ -180,17 +190,8 @@ impl Applier<'_> {
         if let Some(rows) = json_rows(&changes.bindings()) {
             self.done(query_file!("queries/bindings_put.sql", rows)).await?;
         }
-        if let Some(rows) = json_rows(&changes.steps) {
-            self.done(query_file!("queries/steps_record.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.outputs) {
-            self.done(query_file!("queries/outputs_insert.sql", rows)).await?;
-        }
         if let Some(rows) = json_rows(&changes.tags) {
             self.done(query_file!("queries/output_tags_insert.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.usage) {
-            self.done(query_file!("queries/usage_append.sql", rows)).await?;
         }
         if let Some(rows) = json_rows(&changes.cache()) {
             self.done(query_file!("queries/cache_put.sql", rows)).await?;

@@ -70,7 +70,8 @@ async fn a_run_of_an_earlier_layout_goes_on() {
     stored(&store, transition(&ended, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
     let before = [store.recover(&live.run).await.unwrap().stored, store.recover(&ended.run).await.unwrap().stored];
     assert_eq!(before.each_ref().map(|stored| stored.instances.len()), [1, 0]);
-    let earlier = "INSERT INTO instances (execution_id, path, position, status, state, started_at, ended_at)
+    let earlier = "ALTER TABLE instances ALTER COLUMN parent DROP NOT NULL;
+        INSERT INTO instances (execution_id, path, position, status, state, started_at, ended_at)
         SELECT execution_id, root_path, 0, root_status, nullif(root_state, ''), created_at, CASE root_state WHEN '' THEN changed_at END
         FROM workflow_executions;
         ALTER TABLE workflow_executions DROP COLUMN root_status;

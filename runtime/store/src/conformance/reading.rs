@@ -20,8 +20,14 @@ pub async fn runs_are_listed_newest_first_in_pages<H: Harness>(harness: &H) {
     }
     let mut other = new_run("other");
     store.put_plan(plan_of("weekly")).await.expect("a plan can be stored");
-    if let Some(Write::PutRun(row)) = std::sync::Arc::make_mut(&mut other.writes).first_mut() {
-        (row.flow, row.plan, row.created_at) = ("weekly".to_owned(), PlanId("plan_weekly".to_owned()), START + 1_000);
+    for write in std::sync::Arc::make_mut(&mut other.writes) {
+        match write {
+            Write::PutRun(row) => {
+                (row.flow, row.plan, row.created_at) = ("weekly".to_owned(), PlanId("plan_weekly".to_owned()), START + 1_000);
+            }
+            Write::PutInstance(row) => row.path = Path::root("weekly"),
+            _ => {}
+        }
     }
     (other.simulated, other.process) = (true, process(9));
     store.create(other).await.expect("a run can be created");

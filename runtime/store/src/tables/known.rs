@@ -74,7 +74,12 @@ impl KnownRuns {
         let mut runs = self.runs();
         for (run, known) in outlook.0 {
             match known {
-                Some(known) => drop(runs.insert(run, known)),
+                Some(mut known) => {
+                    // What was drawn meanwhile counts.
+                    let before = runs.get(&run).filter(|before| before.epoch == known.epoch);
+                    known.has.shares |= before.is_some_and(|before| before.has.shares);
+                    runs.insert(run, known);
+                }
                 None => drop(runs.remove(&run)),
             }
         }

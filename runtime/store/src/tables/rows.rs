@@ -11,6 +11,8 @@ use serde::Serialize;
 pub struct RunChange<'w> {
     pub execution_id: i64,
     /// The row is changed only where it has these.
+    #[serde(rename = "run")]
+    pub of: &'w str,
     pub epoch: i64,
     pub base: i64,
     pub status: &'static str,
@@ -61,6 +63,7 @@ impl<'w> RunChange<'w> {
     pub fn of(head: &'w Head<'w>, row: &'w RunRow) -> Result<RunChange<'w>, StoreError> {
         Ok(RunChange {
             execution_id: head.execution,
+            of: &row.id.0,
             epoch: count(head.epoch),
             base: count(head.base),
             status: row.status.name(),
