@@ -55,6 +55,9 @@ use text::stored;
 use triggers::Triggers;
 use writer::{Outcome, Work, WriterHandle};
 
+/// Read for all who ask at the same time.
+type Reads<Q, A> = Arc<Together<Q, Result<A, StoreError>>>;
+
 /// A database of runs. Clones share its connections.
 #[derive(Clone)]
 pub struct PostgresStore {
@@ -65,8 +68,8 @@ pub struct PostgresStore {
     patience: Duration,
     answer_max: Duration,
     news: News,
-    recovered: Arc<Together<RunId, Result<StoredRun, StoreError>>>,
-    requested: Arc<Together<Vec<RunId>, Result<Vec<Request>, StoreError>>>,
+    recovered: Reads<RunId, StoredRun>,
+    requested: Reads<Vec<RunId>, Vec<Request>>,
 }
 
 impl std::fmt::Debug for PostgresStore {
