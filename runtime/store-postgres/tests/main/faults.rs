@@ -86,6 +86,10 @@ async fn a_run_of_an_earlier_layout_goes_on() {
     assert_eq!(after, before);
     stored(&store, transition(&live, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
     assert_eq!(store.recover(&live.run).await.unwrap().stored.instances, []);
+    // As a worker of before writes a root.
+    let root = "INSERT INTO instances (execution_id, path, position, status, started_at) VALUES (1, 'daily', 0, 'running', 1)";
+    let refused = execute(&database.address, root).await.unwrap_err();
+    assert!(refused.contains("parent"), "{refused}");
 }
 
 #[tokio::test]

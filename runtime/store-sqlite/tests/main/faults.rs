@@ -4,7 +4,7 @@ use crate::{another_program, assert_intact, execute};
 use pmflow_engine::{BindingRow, InstanceStatus, RunId, Write};
 use pmflow_plan::Value;
 use pmflow_store::conformance::samples::{created, end, root, stored, transition};
-use pmflow_store::{Remedy, Store, StoreError};
+use pmflow_store::{Committed, Conflict, Remedy, Store, StoreError};
 use pmflow_store_sqlite::{SqliteOptions, SqliteStore};
 use sqlx::{Connection, Executor};
 use std::io::{Seek, SeekFrom, Write as _};
@@ -76,6 +76,24 @@ async fn a_run_of_an_earlier_layout_goes_on() {
     assert_eq!(after, before);
     stored(&store, transition(&live, 2, vec![Write::EndInstance(end(&root(), InstanceStatus::Done, None))])).await;
     assert_eq!(store.recover(&live.run).await.unwrap().stored.instances, []);
+    // As a process of before writes a root.
+    let mut old = another_program(&file(&folder)).await;
+    let root = "INSERT INTO instances (execution_id, path, position, status, started_at) VALUES (1, 'daily', 0, 'running', 1)";
+    let refused = old.execute(root).await.unwrap_err().to_string();
+    assert!(refused.contains("a newer pmflow"), "{refused}");
+}
+
+/// The number of a run that is gone is given to the next one; who still writes the first one does not meet the second.
+#[tokio::test]
+async fn a_run_that_is_gone_is_not_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (opened(&file(&folder)).await, opened(&file(&folder)).await);
+    let gone = created(&first, "gone").await;
+    execute(&file(&folder), "DELETE FROM workflow_executions").await;
+    let other = created(&second, "other").await;
+    let answer = first.commit(vec![transition(&gone, 2, vec![])]).await.unwrap();
+    assert!(matches!(answer[..], [Committed::Conflict(Conflict::NoSuchRun { .. })]), "{answer:?}");
+    stored(&second, transition(&other, 2, vec![])).await;
 }
 
 #[tokio::test]
