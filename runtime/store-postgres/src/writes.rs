@@ -29,10 +29,7 @@ pub(crate) async fn write(
     changes: &Changes<'_>,
 ) -> Result<Changed, StoreError> {
     let changed = transitions(connection, place, runs, changes).await?;
-    if matches!(changed, Changed::Fewer) {
-        return Ok(changed);
-    }
-    if changes.is_plain() {
+    if matches!(changed, Changed::Fewer) || changes.is_plain() {
         return Ok(changed);
     }
     let mut table = Tables { connection, place };

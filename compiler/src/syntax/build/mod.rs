@@ -195,9 +195,7 @@ impl<'a> Builder<'a> {
                 problem.help("steps and settings need no sign between them").fix("take it away", smallest, "")
             }
             None if matches!(token, "'" | "`") => problem.help("texts stand in double quotes"),
-            None if token == "$" => {
-                problem.help("money is written `$5.00`, with its digits right behind the sign; below zero it is `-$5.00`")
-            }
+            None if token == "$" => problem.help("money is written `$5.00`, with its digits right behind the sign"),
             None if token == "#" => problem.help("a comment begins with `//`").fix("write `//`", smallest, "//"),
             None if token == "?" && wanted.contains("step") => {
                 problem.help("a choice between two values is written `if … then … else …`")

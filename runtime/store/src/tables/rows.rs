@@ -11,8 +11,7 @@ use serde::Serialize;
 pub struct RunChange<'w> {
     pub execution_id: i64,
     /// The row is changed only where it has these.
-    #[serde(rename = "run")]
-    pub of: &'w str,
+    pub run: &'w str,
     pub epoch: i64,
     pub base: i64,
     pub status: &'static str,
@@ -63,7 +62,7 @@ impl<'w> RunChange<'w> {
     pub fn of(head: &'w Head<'w>, row: &'w RunRow) -> Result<RunChange<'w>, StoreError> {
         Ok(RunChange {
             execution_id: head.execution,
-            of: &row.id.0,
+            run: &row.id.0,
             epoch: count(head.epoch),
             base: count(head.base),
             status: row.status.name(),
