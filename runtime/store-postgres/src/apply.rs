@@ -80,7 +80,7 @@ impl Applier<'_> {
         let mut changes = Changes::default();
         changes.add(&accepted, &ExistingInstances::new())?;
         let gives_back = accepted.head.had.shares && accepted.head.status != RunStatus::Running;
-        if gives_back || !changes.is_plain() {
+        if gives_back || !writes::is_one_statement(&changes) {
             return Ok(None);
         }
         let runs = runs_changed(heads.values())?;
@@ -164,7 +164,7 @@ impl Applier<'_> {
         let inserted = query_file!(
             "queries/runs_insert.sql",
             self.lease_us,
-            column(rows, |row| row.run_id) as _,
+            column(rows, |row| row.change.run) as _,
             column(rows, |row| row.plan_id) as _,
             column(rows, |row| row.flow) as _,
             texts(rows, |row| row.root_path) as _,

@@ -29,7 +29,7 @@ pub(crate) async fn write(
     changes: &Changes<'_>,
 ) -> Result<Changed, StoreError> {
     let changed = transitions(connection, place, runs, changes).await?;
-    if matches!(changed, Changed::Fewer) || changes.is_plain() {
+    if matches!(changed, Changed::Fewer) || is_one_statement(changes) {
         return Ok(changed);
     }
     let mut table = Tables { connection, place };
@@ -47,6 +47,11 @@ pub(crate) async fn write(
     table.rows(&changes.cache(), cache_put).await?;
     table.rows(&changes.history.rows(), history_add).await?;
     Ok(changed)
+}
+
+/// Whether nothing is to be written but what [`transitions`] does.
+pub(crate) fn is_one_statement(changes: &Changes<'_>) -> bool {
+    changes.is_plain() && changes.history.is_empty()
 }
 
 struct Tables<'c> {

@@ -2,7 +2,7 @@
 //! write each table with one statement.
 
 use crate::budgets::BudgetWriter;
-use crate::faults::Place;
+use crate::faults::{Place, key_taken, moved_on};
 use pmflow_engine::{RunId, RunStatus, Write};
 use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
@@ -28,43 +28,86 @@ pub(crate) struct Applier<'c> {
     pub connection: &'c mut SqliteConnection,
     pub place: &'c Place,
     pub lease_us: i64,
+    pub memory: &'c mut Memory,
+}
+
+/// What need not be read again.
+#[derive(Default)]
+pub(crate) struct Memory {
     /// Plans that are known to be stored; one that is used is not deleted.
-    pub plans: &'c mut BTreeSet<String>,
-    pub known: &'c KnownRuns,
+    plans: BTreeSet<String>,
+    pub known: KnownRuns,
+    /// The highest number that a run got here. Where another process gave the next one since, inserting says so.
+    last_execution: Option<i64>,
+}
+
+impl Memory {
+    /// A group was not written: what was gathered for it may never have been.
+    pub fn forget(&mut self, steps: &[Step<'_>]) {
+        self.plans.clear();
+        self.known.forget(steps.iter().filter_map(Step::run));
+        self.last_execution = None;
+    }
+}
+
+/// Who begins and commits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    Callers,
+    Own,
 }
 
 impl Applier<'_> {
-    /// Verdicts stand in the order of the steps.
+    /// Within a transaction that is the caller's. Verdicts stand in the order of the steps.
     pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Applied, StoreError> {
         let mut heads = self.heads(steps).await?;
         let mut last_execution = self.last_execution(steps).await?;
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
-        let accepted: Vec<Option<Accepted<'_>>> =
-            steps.iter().zip(&judged).map(|(step, judged)| step.accepted(judged, &heads)).collect();
+        let accepted = accepted(steps, &judged, &heads);
         let existing = self.existing(&accepted).await?;
-
-        let mut changes = Changes::default();
-        let mut verdicts = Vec::with_capacity(steps.len());
-        for ((step, judged), accepted) in steps.iter().zip(judged).zip(&accepted) {
-            let refused = match accepted {
-                Some(accepted) => changes.add(accepted, &existing)?,
-                None => Vec::new(),
-            };
-            verdicts.push(step.verdict(judged, refused));
-        }
-        self.insert_runs(&heads).await?;
-        if !self.write_transitions(&heads, &changes).await? {
+        let (verdicts, changes) = folded(steps, judged, &accepted, &existing)?;
+        if !self.write_transitions(Transaction::Callers, &heads, &changes).await? {
             return Ok(Applied::Overtaken);
         }
+        self.memory.last_execution = Some(last_execution).filter(|last| *last > 0).or(self.memory.last_execution);
         self.write(&changes).await?;
         self.alert_breaches(changes).await?;
         self.close_shares(&heads).await?;
         Ok(Applied::Written(verdicts, Outlook::of(&heads)))
     }
 
+    /// Runs that begin, and transitions that follow from where their runs are known to stand, as long as they write nothing but
+    /// what goes in one hand-over: it is a transaction of its own, and has ended. None: nothing was done.
+    pub async fn apply_at_once(&mut self, steps: &[Step<'_>]) -> Result<Option<Applied>, StoreError> {
+        let mut heads = Heads::new();
+        let unread = to_be_read(steps, &self.memory.known, &mut heads);
+        let last_execution = self.memory.last_execution;
+        let is_known = |step: &Step<'_>| match step {
+            Step::New(new) => last_execution.is_some() && new.origin.is_none() && self.is_planned(new),
+            Step::Next(next) => !unread.contains(&next.lease.run) && !next.writes.iter().any(|w| inserted_path(w).is_some()),
+        };
+        if !steps.iter().all(is_known) {
+            return Ok(None);
+        }
+        let mut last_execution = last_execution.unwrap_or(0);
+        let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
+        let accepted = accepted(steps, &judged, &heads);
+        let (verdicts, changes) = folded(steps, judged, &accepted, &ExistingInstances::new())?;
+        if !changes.is_plain() || shares_closed(&heads).next().is_some() {
+            return Ok(None);
+        }
+        let written = self.write_transitions(Transaction::Own, &heads, &changes).await?;
+        self.memory.last_execution = self.memory.last_execution.map(|_| last_execution);
+        Ok(Some(if written { Applied::Written(verdicts, Outlook::of(&heads)) } else { Applied::Overtaken }))
+    }
+
+    fn is_planned(&self, new: &NewRun) -> bool {
+        matches!(new.writes.first(), Some(Write::PutRun(row)) if self.memory.plans.contains(&row.plan.0))
+    }
+
     async fn heads<'w>(&mut self, steps: &[Step<'w>]) -> Result<Heads<'w>, StoreError> {
         let mut heads = Heads::new();
-        let runs = to_be_read(steps, self.known, &mut heads);
+        let runs = to_be_read(steps, &self.memory.known, &mut heads);
         if runs.is_empty() {
             return Ok(heads);
         }
@@ -81,7 +124,7 @@ impl Applier<'_> {
         Ok(heads)
     }
 
-    /// The highest execution number, read only when a run begins; every new run's plan is stored.
+    /// The highest number of a run, read only when a run begins; every new run's plan is stored.
     async fn last_execution(&mut self, steps: &[Step<'_>]) -> Result<i64, StoreError> {
         let mut any = false;
         for step in steps {
@@ -100,14 +143,14 @@ impl Applier<'_> {
 
     async fn require_plan(&mut self, new: &NewRun) -> Result<(), StoreError> {
         let Some(Write::PutRun(row)) = new.writes.first() else { return Ok(()) };
-        if self.plans.contains(&row.plan.0) {
+        if self.memory.plans.contains(&row.plan.0) {
             return Ok(());
         }
         let known = query_file_scalar!("queries/plan_known.sql", row.plan.0).fetch_one(&mut *self.connection).await;
         if known.map_err(|error| self.place.error(error))? == 0 {
             return Err(StoreError::NoSuchPlan { plan: row.plan.0.clone(), place: self.place.path.clone() });
         }
-        self.plans.insert(row.plan.0.clone());
+        self.memory.plans.insert(row.plan.0.clone());
         Ok(())
     }
 
@@ -143,38 +186,42 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Runs that ended, or stand still, give back what they had drawn from shared budgets.
     async fn close_shares(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
-        let still = heads.values().filter(|head| head.had.shares);
-        let still = still.filter_map(|head| head.last.map(|row| (head.execution, row)));
-        let still: Vec<(i64, &Account)> =
-            still.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account)).collect();
-        if still.is_empty() {
+        let closed: Vec<(i64, &Account)> = shares_closed(heads).collect();
+        if closed.is_empty() {
             return Ok(());
         }
-        BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
+        BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&closed).await
     }
 
-    async fn insert_runs(&mut self, heads: &Heads<'_>) -> Result<(), StoreError> {
-        if let Some(rows) = json_rows(&runs_made(heads.values())?) {
-            let done = query_file!("queries/runs_insert.sql", self.lease_us, rows).execute(&mut *self.connection).await;
-            done.map_err(|error| self.place.error(error))?;
-        }
-        Ok(())
-    }
-
-    /// False: a run did not stand as it was known to.
-    async fn write_transitions(&mut self, heads: &Heads<'_>, changes: &Changes<'_>) -> Result<bool, StoreError> {
-        let (runs, Changes { steps, usage, outputs, .. }) = (runs_changed(heads.values())?, changes);
-        let rows = runs.len() + steps.len() + usage.len() + outputs.len();
-        if rows == 0 {
+    /// False: a run did not stand as it was known to, or the number or the name of a new one is taken.
+    async fn write_transitions(&mut self, by: Transaction, heads: &Heads<'_>, changes: &Changes<'_>) -> Result<bool, StoreError> {
+        let (made, changed) = (runs_made(heads.values())?, runs_changed(heads.values())?);
+        let Changes { steps, usage, outputs, .. } = changes;
+        // What is added to the history comes from steps.
+        if made.is_empty() && changed.is_empty() && steps.is_empty() && usage.is_empty() && outputs.is_empty() {
             return Ok(true);
         }
-        let (runs, steps, usage, outputs) = (json_text(&runs), json_text(steps), json_text(usage), json_text(outputs));
-        let written = query_file!("queries/transitions_write.sql", runs, steps, usage, outputs).execute(&mut *self.connection);
-        let written = written.await.map_err(|error| self.place.error(error))?.rows_affected();
-        // Insertions are all or an error: what is missing is a run.
-        Ok(usize::try_from(written).is_ok_and(|written| written == rows))
+        let (lease_us, all) = (self.lease_us, i64::try_from(changed.len()).unwrap_or(i64::MAX));
+        let (made, changed) = (json_text(&made), json_text(&changed));
+        let (steps, usage, outputs) = (json_text(steps), json_text(usage), json_text(outputs));
+        let history = json_text(&changes.history.rows());
+        let done = match by {
+            Transaction::Callers => {
+                query_file!("queries/transitions_write.sql", lease_us, made, changed, all, steps, usage, outputs, history)
+                    .execute(&mut *self.connection)
+                    .await
+            }
+            Transaction::Own => {
+                let statement = sqlx::query(TRANSACTION).bind(lease_us).bind(made).bind(changed).bind(all);
+                statement.bind(steps).bind(usage).bind(outputs).bind(history).execute(&mut *self.connection).await
+            }
+        };
+        match done {
+            Ok(_) => Ok(true),
+            Err(error) if moved_on(&error) || (by == Transaction::Own && key_taken(&error)) => Ok(false),
+            Err(error) => Err(self.place.error(error)),
+        }
     }
 
     async fn write(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
@@ -195,9 +242,6 @@ impl Applier<'_> {
         }
         if let Some(rows) = json_rows(&changes.cache()) {
             self.done(query_file!("queries/cache_put.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.history.rows()) {
-            self.done(query_file!("queries/history_add.sql", rows)).await?;
         }
         if let Some(rows) = json_rows(&changes.taken) {
             self.done(query_file!("queries/requests_take.sql", rows)).await?;
@@ -229,6 +273,38 @@ impl Applier<'_> {
 }
 
 type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// `queries/transitions_write.sql` as a transaction in one hand-over: each goes to SQLite's thread and back.
+const TRANSACTION: &str = concat!("BEGIN IMMEDIATE;\n", include_str!("../queries/transitions_write.sql"), ";\nCOMMIT");
+
+fn accepted<'h>(steps: &[Step<'h>], judged: &[Judged], heads: &'h Heads<'h>) -> Vec<Option<Accepted<'h>>> {
+    steps.iter().zip(judged).map(|(step, judged)| step.accepted(judged, heads)).collect()
+}
+
+fn folded<'h>(
+    steps: &[Step<'_>],
+    judged: Vec<Judged>,
+    accepted: &[Option<Accepted<'h>>],
+    existing: &ExistingInstances,
+) -> Result<(Vec<Verdict>, Changes<'h>), StoreError> {
+    let mut changes = Changes::default();
+    let mut verdicts = Vec::with_capacity(steps.len());
+    for ((step, judged), accepted) in steps.iter().zip(judged).zip(accepted) {
+        let refused = match accepted {
+            Some(accepted) => changes.add(accepted, existing)?,
+            None => Vec::new(),
+        };
+        verdicts.push(step.verdict(judged, refused));
+    }
+    Ok((verdicts, changes))
+}
+
+/// Runs that ended, or stand still, give back what they had drawn from shared budgets.
+fn shares_closed<'h>(heads: &'h Heads<'h>) -> impl Iterator<Item = (i64, &'h Account)> {
+    let drew = heads.values().filter(|head| head.had.shares);
+    let last = drew.filter_map(|head| head.last.map(|row| (head.execution, row)));
+    last.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account))
+}
 
 fn json_rows<T: Serialize>(rows: &[T]) -> Option<String> {
     if rows.is_empty() { None } else { Some(json_text(rows)) }

@@ -1,6 +1,7 @@
 //! SQLite's result codes, told apart by what a person can do about them.
 
 use pmflow_store::StoreError;
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use std::time::Duration;
 
@@ -19,6 +20,20 @@ const SHARED_MEMORY_SIZE: i32 = 4874;
 /// A row whose key is taken: a primary key, or another unique one.
 const KEY_TAKEN: [i32; 2] = [1555, 2067];
 
+/// Whether `queries/transitions_write.sql` found that a run does not stand as it was known to; what it is given else is JSON.
+pub(crate) fn moved_on(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(told) if told.message() == "malformed JSON")
+}
+
+/// Whether a row's key is taken.
+pub(crate) fn key_taken(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(told) if KEY_TAKEN.contains(&code(&**told)))
+}
+
+fn code(told: &dyn DatabaseError) -> i32 {
+    told.code().and_then(|code| code.parse().ok()).unwrap_or(1)
+}
+
 /// Where a store is and how patient it was: what its errors need to be told well.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -30,10 +45,7 @@ impl Place {
     pub fn error(&self, error: sqlx::Error) -> StoreError {
         let place = self.path.clone();
         match error {
-            sqlx::Error::Database(database) => {
-                let code = database.code().and_then(|code| code.parse().ok()).unwrap_or(1);
-                self.by_code(code, format!("SQLite says: {}", database.message()))
-            }
+            sqlx::Error::Database(database) => self.by_code(code(&*database), format!("SQLite says: {}", database.message())),
             sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => StoreError::Closed { place },
             sqlx::Error::PoolTimedOut => StoreError::Locked { place, waited: self.busy_timeout },
             sqlx::Error::Io(reason) => StoreError::Other { place, detail: reason.to_string() },

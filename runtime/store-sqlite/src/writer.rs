@@ -1,7 +1,7 @@
 //! The one writer: it gathers what many callers want written and commits it in one transaction, for the disk's commit rate
 //! is the limit. While one group is on its way to the disk, the next one gathers.
 
-use crate::apply::{Applied, Applier};
+use crate::apply::{Applied, Applier, Memory};
 use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
@@ -10,12 +10,12 @@ use pmflow_engine::RunId;
 use pmflow_plan::Money;
 use pmflow_store::tables::group::{gathered, on_own_thread};
 use pmflow_store::tables::judge::{Step, Verdict};
-use pmflow_store::tables::known::{KnownRuns, Outlook};
+use pmflow_store::tables::known::Outlook;
 use pmflow_store::{
     Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Claimed, Committed, Created, Draw, Drawn, Lease, NewRun, Process,
     Prune, Pruned, Renewal, RunCommit, StoreError, StoredPlan,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Executor, SqliteConnection};
 use std::collections::BTreeSet;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -103,11 +103,11 @@ impl WriterHandle {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let place = options.place();
         let writer = Writer {
+            lease_us: i64::try_from(options.lease.as_micros()).unwrap_or(i64::MAX),
             options,
             place: place.clone(),
             connection: Some(connection),
-            plans: BTreeSet::new(),
-            known: KnownRuns::default(),
+            memory: Memory::default(),
         };
         let (tell_closed, closed) = watch::channel(false);
         on_own_thread(async move {
@@ -134,10 +134,10 @@ impl WriterHandle {
 struct Writer {
     options: SqliteOptions,
     place: Place,
+    lease_us: i64,
     /// None after an error: whatever was half done goes with the connection, and the next group opens a new one.
     connection: Option<SqliteConnection>,
-    plans: BTreeSet<String>,
-    known: KnownRuns,
+    memory: Memory,
 }
 
 impl Writer {
@@ -202,51 +202,84 @@ impl Writer {
             Some(connection) => connection,
             None => connect_writer(&self.options).await?,
         };
-        let mut outcomes = self.within_transaction(&mut connection, works).await;
-        if let Ok(None) = outcomes {
-            // Now all runs are read, and nobody writes meanwhile.
-            outcomes = self.within_transaction(&mut connection, works).await;
-        }
-        let overtaken = || StoreError::Locked { place: self.place.path.clone(), waited: self.options.busy_timeout };
-        let outcomes = outcomes.and_then(|outcomes| outcomes.ok_or_else(overtaken));
+        let transitions: Vec<&Work> = works.iter().filter(|work| is_transition(work)).collect();
+        let steps = steps(&transitions);
+        let outcomes = self.write(&mut connection, works, &steps).await;
         match &outcomes {
             Ok(_) => self.connection = Some(connection),
             Err(_) => {
-                self.plans.clear();
+                self.memory.forget(&steps);
                 let _ = connection.close().await;
             }
         }
         outcomes
     }
 
+    async fn write(
+        &mut self,
+        connection: &mut SqliteConnection,
+        works: &[Work],
+        steps: &[Step<'_>],
+    ) -> Result<Vec<Outcome>, StoreError> {
+        if works.iter().all(is_transition)
+            && let Some(outcomes) = self.at_once(connection, works, steps).await?
+        {
+            return Ok(outcomes);
+        }
+        // The second time all runs are read, and nobody writes meanwhile.
+        for _ in 0..2 {
+            if let Some(outcomes) = self.within_transaction(connection, works, steps).await? {
+                return Ok(outcomes);
+            }
+        }
+        Err(StoreError::Locked { place: self.place.path.clone(), waited: self.options.busy_timeout })
+    }
+
+    async fn at_once(
+        &mut self,
+        connection: &mut SqliteConnection,
+        works: &[Work],
+        steps: &[Step<'_>],
+    ) -> Result<Option<Vec<Outcome>>, StoreError> {
+        match self.applier(connection).apply_at_once(steps).await? {
+            None => Ok(None),
+            Some(Applied::Written(verdicts, outlook)) => {
+                self.memory.known.learn(outlook);
+                let mut verdicts = verdicts.into_iter();
+                Ok(Some(works.iter().filter_map(|work| outcome_of(work, &mut verdicts)).collect()))
+            }
+            Some(Applied::Overtaken) => {
+                self.memory.forget(steps);
+                let back = connection.execute("ROLLBACK").await;
+                back.map(|_| None).map_err(|error| self.place.error(error))
+            }
+        }
+    }
+
+    /// None: a run did not stand as it was known to.
     async fn within_transaction(
         &mut self,
         connection: &mut SqliteConnection,
         works: &[Work],
+        steps: &[Step<'_>],
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
         let place = self.place.clone();
-        let transitions: Vec<&Work> = works.iter().filter(|work| is_transition(work)).collect();
-        let steps = steps(&transitions);
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
-        let applied = self.apply(&mut transaction, works, &steps).await;
-        let committed = match applied {
-            Ok(Some((outcomes, outlook))) => match transaction.commit().await {
-                Ok(()) => Ok(Some((outcomes, outlook))),
-                Err(error) => Err(place.error(error)),
-            },
-            Ok(None) => transaction.rollback().await.map(|()| None).map_err(|error| place.error(error)),
-            Err(error) => Err(error),
-        };
-        match committed {
-            Ok(Some((outcomes, outlook))) => {
-                self.known.learn(outlook);
+        match self.apply(&mut transaction, works, steps).await? {
+            Some((outcomes, outlook)) => {
+                transaction.commit().await.map_err(|error| place.error(error))?;
+                self.memory.known.learn(outlook);
                 Ok(Some(outcomes))
             }
-            other => {
-                self.known.forget(steps.iter().filter_map(Step::run));
-                other.map(|_| None)
+            None => {
+                self.memory.forget(steps);
+                transaction.rollback().await.map(|()| None).map_err(|error| place.error(error))
             }
         }
+    }
+
+    fn applier<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> Applier<'c> {
+        Applier { connection, place: &self.place, lease_us: self.lease_us, memory: &mut self.memory }
     }
 
     /// Transitions go together, what is left one by one behind them: nobody in the group has an answer yet, so no one can
@@ -257,12 +290,9 @@ impl Writer {
         works: &[Work],
         steps: &[Step<'_>],
     ) -> Result<Option<(Vec<Outcome>, Outlook)>, StoreError> {
-        let lease_us = i64::try_from(self.options.lease.as_micros()).unwrap_or(i64::MAX);
         let (mut verdicts, mut outlook) = (Vec::new(), Outlook::default());
         if !steps.is_empty() {
-            let (plans, known) = (&mut self.plans, &self.known);
-            let mut applier = Applier { connection: &mut *connection, place: &self.place, lease_us, plans, known };
-            (verdicts, outlook) = match applier.apply(steps).await? {
+            (verdicts, outlook) = match self.applier(connection).apply(steps).await? {
                 Applied::Written(verdicts, outlook) => (verdicts, outlook),
                 Applied::Overtaken => return Ok(None),
             };
@@ -274,9 +304,9 @@ impl Writer {
                 outcomes.extend(outcome_of(work, &mut verdicts));
             } else {
                 if let Work::Draw(draw) = work {
-                    self.known.draws(&draw.lease.run);
+                    self.memory.known.draws(&draw.lease.run);
                 }
-                let mut one = Single { connection: &mut *connection, place: &self.place, lease_us };
+                let mut one = Single { connection: &mut *connection, place: &self.place, lease_us: self.lease_us };
                 outcomes.push(one.apply(work).await?);
             }
         }

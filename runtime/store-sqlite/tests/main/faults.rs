@@ -3,7 +3,7 @@
 use crate::{another_program, assert_intact, execute};
 use pmflow_engine::{BindingRow, InstanceStatus, RunId, Write};
 use pmflow_plan::Value;
-use pmflow_store::conformance::samples::{created, end, root, stored, transition};
+use pmflow_store::conformance::samples::{created, end, root, step, stored, transition};
 use pmflow_store::{Committed, Conflict, Remedy, Store, StoreError};
 use pmflow_store_sqlite::{SqliteOptions, SqliteStore};
 use sqlx::{Connection, Executor};
@@ -94,6 +94,38 @@ async fn a_run_that_is_gone_is_not_another_one() {
     let answer = first.commit(vec![transition(&gone, 2, vec![])]).await.unwrap();
     assert!(matches!(answer[..], [Committed::Conflict(Conflict::NoSuchRun { .. })]), "{answer:?}");
     stored(&second, transition(&other, 2, vec![])).await;
+}
+
+/// What a process remembers of the file is no more than a guess: another one gives numbers and takes runs over meanwhile.
+#[tokio::test]
+async fn two_processes_give_numbers_and_go_on_by_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (opened(&file(&folder)).await, opened(&file(&folder)).await);
+    for turn in 0..3 {
+        for (store, name) in [(&first, "a"), (&second, "b")] {
+            // The first of each turn meets a number that is taken, the second one follows from what was written here.
+            for which in ["met", "followed"] {
+                let lease = created(store, &format!("{name}-{which}-{turn}")).await;
+                stored(store, transition(&lease, 2, vec![Write::RecordStep(step(&root(), "fit", 1))])).await;
+            }
+        }
+    }
+    let counts = "SELECT (SELECT count(*) FROM workflow_executions WHERE sequence = 2) || ' runs, ' ||
+                  (SELECT count(DISTINCT execution_id) FROM node_executions) || ' steps'";
+    let mut program = another_program(&file(&folder)).await;
+    let counts: String = sqlx::query_scalar(counts).fetch_one(&mut program).await.unwrap();
+    assert_eq!(counts, "12 runs, 12 steps");
+
+    let lease = created(&first, "taken-over").await;
+    execute(&file(&folder), "UPDATE workflow_executions SET lease_epoch = 7 WHERE run_id = 'taken-over'").await;
+    let late = transition(&lease, 2, vec![Write::RecordStep(step(&root(), "fit", 1))]);
+    let answer = first.commit(vec![late]).await.unwrap();
+    assert!(matches!(answer[..], [Committed::Conflict(Conflict::TakenOver { epoch: 7, .. })]), "{answer:?}");
+    let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM node_executions").fetch_one(&mut program).await.unwrap();
+    assert_eq!(steps, 12, "a transition that came late leaves nothing behind");
+    // Nor is a transaction left open.
+    created(&second, "afterwards").await;
+    assert_intact(&file(&folder)).await;
 }
 
 #[tokio::test]

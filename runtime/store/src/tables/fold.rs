@@ -216,11 +216,11 @@ impl<'w> Changes<'w> {
         self.fates.insert(key, fate);
     }
 
-    /// Nothing but changes of runs, steps, outputs and lines of the ledger.
+    /// Nothing but changes of runs, steps, outputs, lines of the ledger, and what is added to the history.
     pub fn is_plain(&self) -> bool {
         let is_instances = !self.fates.is_empty() || !self.bound.is_empty() || !self.unbound.is_empty();
         let is_told = !self.breaches.is_empty() || !self.approvals.is_empty() || !self.taken.is_empty();
-        !is_instances && !is_told && self.tags.is_empty() && self.cache.is_empty() && self.history.rows().is_empty()
+        !is_instances && !is_told && self.tags.is_empty() && self.cache.is_empty()
     }
 
     pub fn instances_put(&self) -> Vec<InstancePut<'w>> {

@@ -76,6 +76,10 @@ impl<'w> HistoryDelta<'w> {
         Ok(())
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty()
+    }
+
     pub fn rows(&self) -> Vec<HistoryAddition<'w>> {
         self.sums.iter().map(|(key, sums)| addition(key, sums)).collect()
     }

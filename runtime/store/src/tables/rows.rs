@@ -6,8 +6,31 @@ use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, OutputRow, RunRow, Step
 use pmflow_ledger::EntryKind;
 use pmflow_plan::{Failure, Money, Usage, Value};
 use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
 
-#[derive(Debug, Serialize)]
+/// Serializes a row as the list of its columns, those of `$first` before its own: a statement finds a place faster than a name,
+/// and of these rows it takes most.
+macro_rules! as_list {
+    ($row:ident $(after $first:ident)?: $($column:ident $(.$part:ident)?),+ $(,)?) => {
+        impl $row<'_> {
+            fn columns<L: SerializeSeq>(&self, list: &mut L) -> Result<(), L::Error> {
+                $(self.$first.columns(list)?;)?
+                $(list.serialize_element(&self.$column $(.$part)?)?;)+
+                Ok(())
+            }
+        }
+
+        impl Serialize for $row<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut list = serializer.serialize_seq(None)?;
+                self.columns(&mut list)?;
+                list.end()
+            }
+        }
+    };
+}
+
+#[derive(Debug)]
 pub struct RunChange<'w> {
     pub execution_id: i64,
     /// The row is changed only where it has these.
@@ -39,11 +62,16 @@ pub struct RunChange<'w> {
     pub root_state: Option<&'w str>,
 }
 
-#[derive(Debug, Serialize)]
+as_list!(
+    RunChange:
+    execution_id, run, epoch, base, status, sequence, changed_at, ended_at, failure, state, limit_pico, held_pico,
+    settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls,
+    cache_hits, input_tokens, output_tokens, root_status, root_state,
+);
+
+#[derive(Debug)]
 pub struct RunInsertion<'w> {
-    #[serde(flatten)]
     pub change: RunChange<'w>,
-    pub run_id: &'w str,
     pub plan_id: &'w str,
     pub flow: &'w str,
     pub root_path: &'w str,
@@ -57,6 +85,12 @@ pub struct RunInsertion<'w> {
     pub lease_host: &'w str,
     pub lease_number: u32,
 }
+
+as_list!(
+    RunInsertion after change:
+    plan_id, flow, root_path, simulated, started_by, setup, origin, input, created_at, lease_process, lease_host,
+    lease_number,
+);
 
 impl<'w> RunChange<'w> {
     pub fn of(head: &'w Head<'w>, row: &'w RunRow) -> Result<RunChange<'w>, StoreError> {
@@ -105,7 +139,6 @@ impl<'w> RunInsertion<'w> {
     pub fn of(head: &'w Head<'w>, row: &'w RunRow, beginning: &Beginning<'w>) -> Result<RunInsertion<'w>, StoreError> {
         Ok(RunInsertion {
             change: RunChange::of(head, row)?,
-            run_id: &row.id.0,
             plan_id: &row.plan.0,
             flow: &row.flow,
             root_path: &head.facts.root_path,
@@ -209,7 +242,7 @@ pub struct BindingPut<'w> {
     pub value: String,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct UsageCounts {
     pub has_usage: bool,
     pub input_tokens: Option<i64>,
@@ -233,7 +266,7 @@ impl UsageCounts {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct StepRecord<'w> {
     pub execution_id: i64,
     pub instance: &'w str,
@@ -248,12 +281,18 @@ pub struct StepRecord<'w> {
     pub result: Option<String>,
     pub failure: Option<String>,
     pub model: Option<&'w str>,
-    #[serde(flatten)]
     pub usage: UsageCounts,
     pub cost_pico: Option<i64>,
     pub from_cache: bool,
     pub input_key: Option<&'w str>,
 }
+
+as_list!(
+    StepRecord:
+    execution_id, instance, step, place, attempt, kind, target, status, started_at, ended_at, result, failure, model,
+    usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens,
+    usage.reasoning_tokens, usage.has_usage, cost_pico, from_cache, input_key,
+);
 
 impl<'w> StepRecord<'w> {
     pub fn of(execution_id: i64, row: &'w StepRow) -> Result<StepRecord<'w>, StoreError> {
@@ -279,7 +318,7 @@ impl<'w> StepRecord<'w> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct OutputInsertion<'w> {
     pub execution_id: i64,
     pub owner: &'w str,
@@ -290,6 +329,11 @@ pub struct OutputInsertion<'w> {
     pub tags: String,
     pub at: i64,
 }
+
+as_list!(
+    OutputInsertion:
+    execution_id, owner, position, instance, step, value, tags, at,
+);
 
 impl<'w> OutputInsertion<'w> {
     pub fn of(execution_id: i64, row: &'w OutputRow) -> OutputInsertion<'w> {
@@ -313,7 +357,7 @@ pub struct TagInsertion<'w> {
     pub position: &'w str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct UsageAppend<'w> {
     pub execution_id: i64,
     pub kind: &'static str,
@@ -325,11 +369,17 @@ pub struct UsageAppend<'w> {
     pub attempt: Option<u32>,
     pub prompt: Option<&'w str>,
     pub model: Option<&'w str>,
-    #[serde(flatten)]
     pub usage: UsageCounts,
     pub idempotency_key: Option<&'w str>,
     pub at: i64,
 }
+
+as_list!(
+    UsageAppend:
+    execution_id, kind, held_pico, charged_pico, breach, instance, step, attempt, prompt, model, usage.input_tokens,
+    usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens, usage.reasoning_tokens, usage.has_usage,
+    idempotency_key, at,
+);
 
 impl<'w> UsageAppend<'w> {
     pub fn of(execution_id: i64, row: &'w LedgerRow) -> Result<UsageAppend<'w>, StoreError> {
