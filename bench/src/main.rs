@@ -10,6 +10,7 @@ mod probe;
 mod project;
 mod provider;
 mod runs;
+mod same_rows;
 mod server;
 mod workers;
 

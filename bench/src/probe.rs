@@ -1,7 +1,9 @@
-//! The same rows with nothing around them: what the disk and the database allow. Runs of five steps, each step a row and an
-//! update of its run; whoever waits is committed together, each table with one statement.
+//! Rows with nothing around them: what the disk and the database allow. Runs of five steps; whoever waits is committed together, each
+//! table with one statement. `bare`: a step is a row and an update of its run, the least that a durable run can be. `same rows`: the tables,
+//! columns and indexes of pmflow with all that it writes, see `same_rows.rs`.
 
 use crate::engine::{HEAD, Only, each_size};
+use crate::same_rows;
 use crate::server::Server;
 use serde_json::json;
 use sqlx::postgres::PgConnection;
@@ -26,26 +28,30 @@ CREATE TABLE steps (run bigint NOT NULL, step bigint NOT NULL, result text NOT N
 /// A state of about the size that the engine keeps.
 const STATE: &str = r#"{"flow":"five","at":{"one":"done","two":"done","three":"open"},"values":{"one":3,"two":4},"holds":[]}"#;
 
-struct Job {
-    run: i64,
+pub struct Job {
+    pub run: i64,
     /// 0: the run begins.
-    step: i64,
+    pub step: i64,
     done: oneshot::Sender<()>,
 }
 
 /// A connection of either database.
-trait Writer: Send + 'static {
+pub trait Writer: Send + 'static {
     /// All of a group in one transaction.
     fn commit(&mut self, group: &[Job]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 pub fn probe(only: &Only) {
-    println!("\n## probe: the rows of `runs` without an engine, group commit; every commit is flushed to the disk\n\n{HEAD}");
+    println!("\n## probe: rows without an engine, group commit; every commit is flushed to the disk\n\n{HEAD}");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     if only.has("sqlite") {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         each_size("SQLite, bare", only, None, |in_flight, runs| {
             runtime.block_on(async { drive(sqlite(folder.path()).await, in_flight, runs).await });
+        });
+        each_size("SQLite, same rows", only, None, |in_flight, runs| {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            runtime.block_on(async { drive(same_rows::sqlite(folder.path()).await, in_flight, runs).await });
         });
     }
     if only.has("postgres") {
@@ -53,6 +59,10 @@ pub fn probe(only: &Only) {
         let address = server.address();
         each_size("PostgreSQL, bare", only, Some(&server), |in_flight, runs| {
             runtime.block_on(async { drive(postgres(&address).await, in_flight, runs).await });
+        });
+        runtime.block_on(same_rows::migrated(&address));
+        each_size("PostgreSQL, same rows", only, Some(&server), |in_flight, runs| {
+            runtime.block_on(async { drive(same_rows::postgres(&address).await, in_flight, runs).await });
         });
     }
 }
@@ -97,7 +107,7 @@ async fn write(mut writer: impl Writer, mut waiting: mpsc::Receiver<Job>) {
     }
 }
 
-fn status(job: &Job) -> &'static str {
+pub fn status(job: &Job) -> &'static str {
     if job.step == STEPS { "succeeded" } else { "running" }
 }
 
