@@ -168,17 +168,21 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
     {
         tracing::debug!(%run, %error, "what took the run over counts this process as dead");
     }
-    let is_of_another_build = matches!(ended, Err(HostError::Plan(_)));
+    let is_given_back = match &ended {
+        // Another build wrote the run's plan, and can execute it.
+        Err(HostError::Plan(_)) => true,
+        Err(HostError::Store(error)) => error.is_of_all_runs(),
+        _ => false,
+    };
     tell(&run, ended);
-    if is_of_another_build {
-        leave_to_others(&host, &lease, &mut wished).await;
+    if is_given_back {
+        give_back(&host, &lease, &mut wished).await;
     }
     run
 }
 
-/// Another build wrote the run's plan, and can execute it. This one has not died of it, so it gives the run back, but only after
-/// a while: or it would take it up again at once.
-async fn leave_to_others<S: Store>(host: &Host<S>, lease: &Lease, wished: &mut watch::Receiver<Wish>) {
+/// This worker has not died of the run, so it gives it back, but only after a while: or it would take it up again at once.
+async fn give_back<S: Store>(host: &Host<S>, lease: &Lease, wished: &mut watch::Receiver<Wish>) {
     let _ = tokio::time::timeout(LEASE / 2, wished.changed()).await;
     if let Err(error) = host.store.release(lease).await {
         tracing::debug!(run = %lease.run, %error, "the run's lease is left to run out");

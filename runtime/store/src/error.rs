@@ -112,6 +112,12 @@ pub enum Remedy {
 }
 
 impl StoreError {
+    /// The database serves nobody at the moment: no run has a part in it.
+    pub fn is_of_all_runs(&self) -> bool {
+        use StoreError::{Closed, Full, Locked, ReadOnly, Unreachable};
+        matches!(self, Full { .. } | ReadOnly { .. } | Locked { .. } | Unreachable { .. } | Closed { .. })
+    }
+
     pub fn remedy(&self) -> Remedy {
         match self {
             StoreError::Locked { .. } | StoreError::Unreachable { .. } => Remedy::Retry,

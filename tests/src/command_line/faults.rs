@@ -89,6 +89,75 @@ fn a_disk_that_is_full_from_any_write_on() {
     assert!(stopped > 8 && resumed > 4, "stopped {stopped} times, resumed {resumed}");
 }
 
+/// As PostgreSQL has it when its disk is full: each statement that writes fails from the n-th write on, until there is room again.
+fn fill_disk(folder: &Folder, tables: &[&str], write: u32) {
+    let trigger = |table: &&str| {
+        format!("CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION no_room();")
+    };
+    folder.execute(&format!(
+        "DROP SEQUENCE IF EXISTS writes; CREATE SEQUENCE writes;
+         CREATE OR REPLACE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF nextval('writes') >= {write} THEN
+             RAISE EXCEPTION 'could not extend file \"base/1/2\": No space left on device' USING ERRCODE = 'disk_full';
+           END IF;
+           RETURN NULL;
+         END $$;
+         {}",
+        tables.iter().map(trigger).collect::<String>()
+    ));
+}
+
+fn make_room(folder: &Folder) {
+    folder.execute("DROP FUNCTION no_room() CASCADE");
+}
+
+#[test]
+fn a_server_whose_disk_is_full_from_any_write_on() {
+    let expected = small("hello");
+    fine(&expected, "run hello.pmflow --simulate");
+    let expected = outputs(&expected);
+    let mut stopped = 0;
+    let folder = small("hello").on_server();
+    for write in 1.. {
+        fill_disk(&folder, &["workflow_executions", "node_executions", "token_usage_logs", "outputs"], write);
+        let run = folder.pmflow("run hello.pmflow --simulate");
+        make_room(&folder);
+        if run.code == Some(0) {
+            break;
+        }
+        stopped += 1;
+        assert_eq!(run.code, Some(3), "write {write}: {}", run.err);
+        assert!(run.err.contains("there is no room left for the database"), "write {write}: {}", run.err);
+        assert!(run.err.contains("Free some disk space, then resume the run"), "write {write}: {}", run.err);
+        let begun = json(&folder, "runs").pointer("/runs").and_then(Value::as_array).is_some_and(|runs| !runs.is_empty());
+        let again = folder.pmflow(if begun { "run --resume last --max-cost 1" } else { "run hello.pmflow --simulate" });
+        assert!(again.code == Some(0) || again.err.contains("nothing to resume"), "write {write}: {}", again.err);
+        assert_eq!(fine(&folder, "outputs --run last --format jsonl --fields value"), expected, "write {write}");
+        let shown = json(&folder, "show last");
+        assert_eq!(shown.pointer("/cost/held"), Some(&"0".into()), "write {write}: {shown:#}");
+        folder.execute("TRUNCATE workflow_executions CASCADE; TRUNCATE node_executions, token_usage_logs, outputs");
+    }
+    assert!(stopped > 4, "stopped {stopped} times");
+}
+
+/// However long there is no room, the run is not taken for one that workers die of.
+#[test]
+fn a_worker_whose_server_has_no_room_goes_on_when_there_is() {
+    let folder = small("hello").on_server();
+    let id = fine(&folder, "run hello.pmflow --simulate --detach").trim().to_owned();
+    // It can be claimed and held for; what came of it finds no room.
+    fill_disk(&folder, &["node_executions"], 1);
+    folder.execute("UPDATE workflow_executions SET lost_count = 3, lease_until = 1");
+    let mut worker = Daemon::worker(&folder);
+    for _ in 0..3 {
+        let left = worker.hear("run left");
+        assert!(left.contains(&id) && left.contains("no room left"), "{left}");
+    }
+    make_room(&folder);
+    let ended = worker.hear("run ended");
+    assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
+}
+
 /// Workers whose clocks are two days off: they neither take what another one holds, nor lose what they hold, and what is
 /// spent belongs to the day of the database.
 #[test]
