@@ -3,17 +3,17 @@
 //! stand as they were read, or the group is done again.
 
 use crate::budgets::BudgetWriter;
-use crate::columns::{column, texts};
+use crate::columns::{column, optional_texts, texts};
 use crate::faults::Place;
 use crate::writes::{self, Changed};
 use pmflow_engine::{RunId, RunStatus, Write};
 use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
-use pmflow_store::tables::fold::{Accepted, Changes, ExistingInstances, Head, runs_changed};
+use pmflow_store::tables::fold::{Accepted, Changes, ExistingInstances, Head, runs_changed, runs_made};
 use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next, to_be_read};
 use pmflow_store::tables::known::{Belongings, Facts, KnownRuns, Outlook};
-use pmflow_store::tables::rows::{InstanceKey, RunInsertion};
-use pmflow_store::{Breach, Conflict, NewRun, StoreError};
+use pmflow_store::tables::rows::{InstanceKey, RunInsertion, UsageAppend};
+use pmflow_store::{Breach, Conflict, NewRun, RunCommit, StoreError};
 use sqlx::{PgConnection, query_file, query_file_scalar};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,10 +66,42 @@ impl Applier<'_> {
         Ok(Applied::Written { verdicts, transaction, outlook: Outlook::of(&heads) })
     }
 
-    /// One transition that follows from where its run is known to stand, and writes nothing but what one statement does. It is
-    /// a transaction of its own. None: nothing was done.
-    pub async fn apply_alone(&mut self, step: Step<'_>) -> Result<Option<Applied>, StoreError> {
-        let Step::Next(next) = step else { return Ok(None) };
+    /// A single step that writes nothing but what one statement does, which is a transaction of its own. None: nothing was done.
+    /// `is_repeated`: it was tried before, and not answered.
+    pub async fn apply_alone(&mut self, step: Step<'_>, is_repeated: bool) -> Result<Option<Applied>, StoreError> {
+        match step {
+            Step::New(new) => self.begin_alone(step, new, is_repeated).await,
+            Step::Next(next) => self.go_on_alone(step, next).await,
+        }
+    }
+
+    /// A run of which nothing but its row and lines of the ledger are stored as it begins.
+    async fn begin_alone(&mut self, step: Step<'_>, new: &NewRun, is_repeated: bool) -> Result<Option<Applied>, StoreError> {
+        let Some(row) = first_row(&new.writes).filter(|_| new.origin.is_none()) else { return Ok(None) };
+        let head = beginning(new, row, 0);
+        let mut changes = Changes::default();
+        changes.add(&Accepted { head: &head, writes: &new.writes, answered: &[] }, &ExistingInstances::new())?;
+        if !(writes::is_one_statement(&changes) && changes.steps.is_empty() && changes.outputs.is_empty()) {
+            return Ok(None);
+        }
+        self.require_plan(new).await?;
+        let insertions = runs_made([&head])?;
+        let inserted = self.insert_runs(&insertions, &changes.usage).await?;
+        let execution = match inserted.first() {
+            Some((_, execution, _)) => Some(*execution),
+            None if is_repeated => self.begun(&insertions).await?,
+            None => None,
+        };
+        let (judged, heads) = match execution {
+            Some(execution) => (Judged::Accepted, Heads::from([(&row.id, Head { execution, ..head })])),
+            None => (Judged::Exists, Heads::new()),
+        };
+        let (verdicts, outlook) = (vec![step.verdict(judged, Vec::new())], Outlook::of(&heads));
+        Ok(Some(Applied::Written { verdicts, transaction: None, outlook }))
+    }
+
+    /// A transition that follows from where its run is known to stand.
+    async fn go_on_alone(&mut self, step: Step<'_>, next: &RunCommit) -> Result<Option<Applied>, StoreError> {
         let mut heads = Heads::new();
         let is_known = to_be_read([&step], self.known, &mut heads).is_empty();
         if !is_known || next.writes.iter().any(|write| inserted_path(write).is_some()) {
@@ -129,8 +161,8 @@ impl Applier<'_> {
         if new.is_empty() {
             return Ok(None);
         }
-        let insertions: Vec<RunInsertion<'_>> = pmflow_store::tables::fold::runs_made(new.values())?;
-        let inserted = self.insert_runs(&insertions).await?;
+        let insertions: Vec<RunInsertion<'_>> = runs_made(new.values())?;
+        let inserted = self.insert_runs(&insertions, &[]).await?;
         let numbers: BTreeMap<&str, i64> = inserted.iter().map(|(run, number, _)| (run.as_str(), *number)).collect();
         for (run, head) in new {
             if let Some(execution) = numbers.get(&*run.0) {
@@ -160,7 +192,11 @@ impl Applier<'_> {
         BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
     }
 
-    async fn insert_runs(&mut self, rows: &[RunInsertion<'_>]) -> Result<Vec<(String, i64, i64)>, StoreError> {
+    async fn insert_runs(
+        &mut self,
+        rows: &[RunInsertion<'_>],
+        usage: &[UsageAppend<'_>],
+    ) -> Result<Vec<(String, i64, i64)>, StoreError> {
         let inserted = query_file!(
             "queries/runs_insert.sql",
             self.lease_us,
@@ -199,11 +235,36 @@ impl Applier<'_> {
             column(rows, |row| row.origin) as _,
             column(rows, |row| row.change.root_status) as _,
             column(rows, |row| row.change.root_state) as _,
+            column(usage, |row| row.kind) as _,
+            column(usage, |row| row.held_pico) as _,
+            column(usage, |row| row.charged_pico) as _,
+            column(usage, |row| row.breach) as _,
+            optional_texts(usage, |row| row.instance) as _,
+            optional_texts(usage, |row| row.step) as _,
+            column(usage, |row| row.attempt.map(i64::from)) as _,
+            column(usage, |row| row.prompt) as _,
+            column(usage, |row| row.model) as _,
+            column(usage, |row| row.usage.input_tokens) as _,
+            column(usage, |row| row.usage.cache_read_tokens) as _,
+            column(usage, |row| row.usage.cache_write_tokens) as _,
+            column(usage, |row| row.usage.output_tokens) as _,
+            column(usage, |row| row.usage.reasoning_tokens) as _,
+            column(usage, |row| row.usage.has_usage) as _,
+            optional_texts(usage, |row| row.idempotency_key) as _,
+            column(usage, |row| row.at) as _,
         )
         .fetch_all(&mut *self.connection)
         .await;
         let inserted = inserted.map_err(|error| self.place.error(error))?;
         Ok(inserted.into_iter().map(|row| (row.run_id, row.execution_id, row.transaction)).collect())
+    }
+
+    /// The number of a run that an earlier try has stored.
+    async fn begun(&mut self, runs: &[RunInsertion<'_>]) -> Result<Option<i64>, StoreError> {
+        let [run] = runs else { return Ok(None) };
+        let begun =
+            query_file_scalar!("queries/run_begun.sql", run.change.run, run.lease_process, run.change.sequence, run.created_at);
+        begun.fetch_optional(&mut *self.connection).await.map_err(|error| self.place.error(error))
     }
 
     async fn require_plan(&mut self, new: &NewRun) -> Result<(), StoreError> {

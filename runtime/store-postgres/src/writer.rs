@@ -135,7 +135,7 @@ impl Writer {
         let mut patience = Patience::of(self.options.patience);
         let (mut overtaken, mut is_repeated) = (0, false);
         loop {
-            match self.attempt(&steps).await {
+            match self.attempt(&steps, is_repeated).await {
                 Ok(Attempt::Done(mut verdicts, outlook)) => {
                     self.known.learn(outlook);
                     if is_repeated {
@@ -160,10 +160,10 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, steps: &[Step<'_>]) -> Result<Attempt, StoreError> {
+    async fn attempt(&mut self, steps: &[Step<'_>], is_repeated: bool) -> Result<Attempt, StoreError> {
         let limit = self.options.answer_max;
         let mut connection = self.connected().await?;
-        let attempt = tokio::time::timeout(limit, self.within_transaction(&mut connection, steps)).await;
+        let attempt = tokio::time::timeout(limit, self.within_transaction(&mut connection, steps, is_repeated)).await;
         let attempt = attempt.unwrap_or_else(|_| Err(self.place.slow(limit)));
         if !matches!(attempt, Ok(Attempt::Done(..))) {
             self.known.forget(steps.iter().filter_map(Step::run));
@@ -187,13 +187,18 @@ impl Writer {
         }
     }
 
-    async fn within_transaction(&mut self, connection: &mut PgConnection, steps: &[Step<'_>]) -> Result<Attempt, StoreError> {
+    async fn within_transaction(
+        &mut self,
+        connection: &mut PgConnection,
+        steps: &[Step<'_>],
+        is_repeated: bool,
+    ) -> Result<Attempt, StoreError> {
         let place = self.place.clone();
         let lease_us = self.options.lease_us();
         if let [step] = steps {
             let (plans, known) = (&mut self.plans, &*self.known);
             let mut applier = Applier { connection: &mut *connection, place: &place, lease_us, plans, known };
-            match applier.apply_alone(*step).await? {
+            match applier.apply_alone(*step, is_repeated).await? {
                 Some(Applied::Written { verdicts, outlook, .. }) => return Ok(Attempt::Done(verdicts, outlook)),
                 Some(Applied::Overtaken) => return Ok(Attempt::Overtaken),
                 None => {}
@@ -256,7 +261,11 @@ impl Writer {
 /// What [`Applier::apply_alone`] may write: of all else it is known what became of it.
 fn is_one_statement(steps: &[Step<'_>]) -> bool {
     let inserts = |write: &Write| matches!(write, Write::InsertInstance(_));
-    matches!(steps, [Step::Next(next)] if !next.writes.iter().any(inserts))
+    match steps {
+        [Step::New(_)] => true,
+        [Step::Next(next)] => !next.writes.iter().any(inserts),
+        _ => false,
+    }
 }
 
 /// A single transition whose answer was lost may have been stored nevertheless. Found again it is no conflict: nobody else

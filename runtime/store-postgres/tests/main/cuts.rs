@@ -1,11 +1,14 @@
 //! Connections that are cut in the middle of anything, a commit above all: what was answered is stored, once.
 
 use crate::migrated;
-use pmflow_engine::{RunId, Write};
-use pmflow_store::conformance::samples::{new_run, output, plan, root, step, transition};
+use pmflow_engine::{LedgerRow, RunId, Write};
+use pmflow_ledger::Account;
+use pmflow_plan::Money;
+use pmflow_store::conformance::samples::{new_run, output, plan, process, root, step, transition};
 use pmflow_store::{Committed, Created, NewRun, OutputFilter, Store};
 use pmflow_store_postgres::cluster::{Cuts, Proxy};
 use pmflow_store_postgres::{PostgresOptions, PostgresStore};
+use std::sync::Arc;
 
 const RUNS: usize = 24;
 const TRANSITIONS: u64 = 12;
@@ -24,6 +27,40 @@ async fn a_statement_whose_answer_is_lost_is_neither_lost_nor_repeated() {
     let store = PostgresStore::open(PostgresOptions::at(&database.address).unwrap()).await.unwrap();
     assert_eq!(store.run(&run).await.unwrap().sequence, TRANSITIONS);
     assert_eq!(store.steps(&run, false, None, 100).await.unwrap().len() as u64, TRANSITIONS - 1);
+}
+
+/// Each run that begins alone is one statement with its first lines of the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beginning_whose_answer_is_lost_is_neither_lost_nor_repeated_nor_taken_for_another() {
+    let database = migrated().await;
+    let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
+    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
+    store.put_plan(plan()).await.unwrap();
+    let before = proxy.cuts();
+    proxy.take_statements();
+    let line = Write::Ledger(LedgerRow {
+        entry: Account::new(None).raise_limit(Money::from_pico(5)).unwrap(),
+        call: None,
+        prompt: None,
+        model: None,
+        usage: None,
+        idempotency_key: None,
+        at: 1,
+    });
+    let mut runs = Vec::new();
+    for number in 0..RUNS {
+        let mut new = new_run(&format!("b{number:02}"));
+        Arc::make_mut(&mut new.writes).push(line.clone());
+        let Created::Run { lease, .. } = store.create(new.clone()).await.unwrap() else { panic!("run {number} is new") };
+        let of_another = NewRun { process: process(2), ..new };
+        assert_eq!(store.create(of_another).await.unwrap(), Created::Exists, "{number}");
+        runs.push(lease.run);
+    }
+    assert!(proxy.cuts() > before + 10, "there were only {} cuts", proxy.cuts() - before);
+    let store = PostgresStore::open(PostgresOptions::at(&database.address).unwrap()).await.unwrap();
+    for run in runs {
+        assert_eq!(store.usage(&run, 0, 10).await.unwrap().len(), 1, "{run}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
