@@ -1,3 +1,3 @@
--- The run as this very beginning left it. Another one with its id, even of the same process, began at another time.
+-- The run as this very beginning left it, or as another process has taken it up since. Another one with its id began at another time.
 SELECT execution_id FROM workflow_executions
-WHERE run_id = $1 AND lease_epoch = 1 AND lease_process = $2 AND sequence = $3 AND created_at = $4
+WHERE run_id = $1 AND created_at = $4 AND (lease_epoch > 1 OR lease_process = $2 AND sequence = $3)

@@ -6,7 +6,7 @@ use pmflow_ledger::Account;
 use pmflow_plan::Money;
 use pmflow_store::conformance::samples::{new_run, output, plan, process, root, step, transition};
 use pmflow_store::{Committed, Created, NewRun, OutputFilter, Store};
-use pmflow_store_postgres::cluster::{Cuts, Proxy};
+use pmflow_store_postgres::cluster::{Cuts, Proxy, execute};
 use pmflow_store_postgres::{PostgresOptions, PostgresStore};
 use std::sync::Arc;
 
@@ -60,6 +60,25 @@ async fn a_beginning_whose_answer_is_lost_is_neither_lost_nor_repeated_nor_taken
     let store = PostgresStore::open(PostgresOptions::at(&database.address).unwrap()).await.unwrap();
     for run in runs {
         assert_eq!(store.usage(&run, 0, 10).await.unwrap().len(), 1, "{run}");
+    }
+}
+
+/// While a beginning is asked for again its lease may run out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beginning_that_a_worker_has_taken_up_before_its_answer_came_has_begun() {
+    let database = migrated().await;
+    let taken_up = "CREATE FUNCTION taken_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           NEW.lease_epoch := 2; NEW.lease_process := 'worker'; NEW.sequence := 2; RETURN NEW;
+         END $$;
+         CREATE TRIGGER taken_up BEFORE INSERT ON workflow_executions FOR EACH ROW EXECUTE FUNCTION taken_up()";
+    execute(&database.address, taken_up).await.unwrap();
+    let proxy = Proxy::start(&database.address, Cuts { before_commit: 0, after_commit: 5 }).await.unwrap();
+    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
+    store.put_plan(plan()).await.unwrap();
+    proxy.take_statements();
+    for number in 0..RUNS {
+        let created = store.create(new_run(&format!("t{number:02}"))).await.unwrap();
+        assert!(matches!(created, Created::Run { ref lease, .. } if lease.epoch == 1), "{number}: {created:?}");
     }
 }
 
