@@ -140,7 +140,8 @@ impl<S: Store> Worker<S> {
 
 impl Crew {
     fn forget(&mut self, run: Option<RunId>) {
-        if let Some(run) = run {
+        // Lost and taken up again in the meantime, it has another task by now, which still listens.
+        if let Some(run) = run.filter(|run| self.wishes.get(run).is_some_and(watch::Sender::is_closed)) {
             self.wishes.remove(&run);
         }
     }
@@ -148,6 +149,7 @@ impl Crew {
 
 async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wished: watch::Receiver<Wish>) -> RunId {
     let run = lease.run.clone();
+    let mut is_moved = false;
     let ended = async {
         let live: Live = host.take_up(lease.clone(), Approvals::Wait, Taking { cost_max: None, deaths }).await?;
         tracing::info!(%run, "run taken up");
@@ -157,7 +159,10 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
         let mut end = live.end;
         loop {
             tokio::select! {
-                ended = &mut end => break ended.unwrap_or(Err(HostError::Stranded)),
+                ended = &mut end => {
+                    is_moved = live.progress.borrow().has_changed();
+                    break ended.unwrap_or(Err(HostError::Stranded));
+                }
                 Ok(()) = wished.changed() => { live.wish.send_replace(*wished.borrow()); }
             }
         }
@@ -171,7 +176,9 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
     let is_given_back = match &ended {
         // Another build wrote the run's plan, and can execute it.
         Err(HostError::Plan(_)) => true,
-        Err(HostError::Store(error)) => error.is_of_all_runs(),
+        // Nothing of it was stored, so nothing was sent. Had a call been paid whose answer finds no room, the next would be paid as
+        // well, and so on: that counts as a death, of which there are not many.
+        Err(HostError::Store(error)) => error.is_of_all_runs() && !is_moved,
         _ => false,
     };
     tell(&run, ended);
@@ -183,8 +190,16 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
 
 /// This worker has not died of the run, so it gives it back, but only after a while: or it would take it up again at once.
 async fn give_back<S: Store>(host: &Host<S>, lease: &Lease, wished: &mut watch::Receiver<Wish>) {
-    let _ = tokio::time::timeout(LEASE / 2, wished.changed()).await;
-    if let Err(error) = host.store.release(lease).await {
+    let goes_on = matches!(*wished.borrow(), Wish::GoOn);
+    if goes_on {
+        let _ = tokio::time::timeout(LEASE / 2, wished.changed()).await;
+    }
+    let given_back = async {
+        host.store.release(lease).await?;
+        // The lease may have run out before.
+        host.store.survived(lease).await
+    };
+    if let Err(error) = given_back.await {
         tracing::debug!(run = %lease.run, %error, "the run's lease is left to run out");
     }
 }

@@ -158,6 +158,26 @@ fn a_worker_whose_server_has_no_room_goes_on_when_there_is() {
     assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
 }
 
+/// The disk has room for what is sent, never for what comes back: the call is not paid for again and again.
+#[test]
+fn a_run_whose_answers_find_no_room_is_set_aside() {
+    let folder = small("hello").on_server();
+    let id = fine(&folder, "run hello.pmflow --simulate --detach").trim().to_owned();
+    folder.execute(
+        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           RAISE EXCEPTION 'could not extend file \"base/1/2\": No space left on device' USING ERRCODE = 'disk_full';
+         END $$;
+         CREATE TRIGGER no_room BEFORE INSERT ON node_executions FOR EACH ROW WHEN (NEW.status <> 'retried') EXECUTE FUNCTION no_room();
+         UPDATE workflow_executions SET lost_count = 3, lease_until = 1",
+    );
+    let mut worker = Daemon::worker(&folder);
+    let left = worker.hear("run left");
+    assert!(left.contains(&id) && left.contains("no room left"), "{left}");
+    folder.execute("UPDATE workflow_executions SET lease_until = 1");
+    let ended = worker.hear("run ended");
+    assert!(ended.contains(&id) && ended.contains("suspended"), "{ended}");
+}
+
 /// Workers whose clocks are two days off: they neither take what another one holds, nor lose what they hold, and what is
 /// spent belongs to the day of the database.
 #[test]
