@@ -149,7 +149,7 @@ impl Crew {
 
 async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wished: watch::Receiver<Wish>) -> RunId {
     let run = lease.run.clone();
-    let mut is_moved = false;
+    let mut has_stored = false;
     let ended = async {
         let live: Live = host.take_up(lease.clone(), Approvals::Wait, Taking { cost_max: None, deaths }).await?;
         tracing::info!(%run, "run taken up");
@@ -160,7 +160,8 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
         loop {
             tokio::select! {
                 ended = &mut end => {
-                    is_moved = live.progress.borrow().has_changed();
+                    // It is told of with each commit.
+                    has_stored = live.progress.borrow().has_changed();
                     break ended.unwrap_or(Err(HostError::Stranded));
                 }
                 Ok(()) = wished.changed() => { live.wish.send_replace(*wished.borrow()); }
@@ -176,9 +177,9 @@ async fn execute<S: Store>(host: Arc<Host<S>>, lease: Lease, deaths: u32, mut wi
     let is_given_back = match &ended {
         // Another build wrote the run's plan, and can execute it.
         Err(HostError::Plan(_)) => true,
-        // Nothing of it was stored, so nothing was sent. Had a call been paid whose answer finds no room, the next would be paid as
-        // well, and so on: that counts as a death, of which there are not many.
-        Err(HostError::Store(error)) => error.is_of_all_runs() && !is_moved,
+        // Nothing of it was stored, so nothing was sent. A run whose paid answers find no room would be paid for up to its ceiling,
+        // if that were no death.
+        Err(HostError::Store(error)) => error.is_of_all_runs() && !has_stored,
         _ => false,
     };
     tell(&run, ended);
@@ -218,5 +219,26 @@ struct AbortOnDrop(tokio::task::AbortHandle);
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_lost_and_taken_up_again_is_still_wished_for() {
+        let mut crew = Crew { tasks: JoinSet::new(), wishes: BTreeMap::new() };
+        let run = RunId("r1".into());
+        let (wish, first) = watch::channel(Wish::GoOn);
+        crew.wishes.insert(run.clone(), wish);
+        let (wish, second) = watch::channel(Wish::GoOn);
+        crew.wishes.insert(run.clone(), wish);
+        drop(first);
+        crew.forget(Some(run.clone()));
+        assert!(crew.wishes.contains_key(&run), "its second task listens");
+        drop(second);
+        crew.forget(Some(run));
+        assert!(crew.wishes.is_empty());
     }
 }

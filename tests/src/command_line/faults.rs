@@ -158,11 +158,14 @@ fn a_worker_whose_server_has_no_room_goes_on_when_there_is() {
     assert!(ended.contains(&id) && ended.contains("succeeded"), "{ended}");
 }
 
-/// The disk has room for what is sent, never for what comes back: the call is not paid for again and again.
+/// The disk has room for what is sent, never for what comes back. The ceiling leaves room for more calls than are paid in vain.
 #[test]
 fn a_run_whose_answers_find_no_room_is_set_aside() {
     let folder = small("hello").on_server();
-    let id = fine(&folder, "run hello.pmflow --simulate --detach").trim().to_owned();
+    // One after the other.
+    let calls: String = (1..=6).map(|call| format!("  let g{call} = hello.greet(g{})\n", call - 1)).collect();
+    folder.write("six.pmflow", &format!("import \"./hello.pmflow\"\nflow six(g0: text = \"Ada\") {{\n{calls}  output g6\n}}\n"));
+    let id = fine(&folder, "run six.pmflow --simulate --detach").trim().to_owned();
     folder.execute(
         "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
            RAISE EXCEPTION 'could not extend file \"base/1/2\": No space left on device' USING ERRCODE = 'disk_full';
@@ -173,9 +176,12 @@ fn a_run_whose_answers_find_no_room_is_set_aside() {
     let mut worker = Daemon::worker(&folder);
     let left = worker.hear("run left");
     assert!(left.contains(&id) && left.contains("no room left"), "{left}");
-    folder.execute("UPDATE workflow_executions SET lease_until = 1");
-    let ended = worker.hear("run ended");
-    assert!(ended.contains(&id) && ended.contains("suspended"), "{ended}");
+    // Given back, it would be left once more.
+    worker.hear("run taken up");
+    let ended = worker.hear(&id);
+    assert!(ended.contains("run ended") && ended.contains("suspended"), "{ended}");
+    let shown = folder.pmflow("show last").out;
+    assert!(shown.contains("5 workers in a row died on this run"), "{shown}");
 }
 
 /// Workers whose clocks are two days off: they neither take what another one holds, nor lose what they hold, and what is
