@@ -3,16 +3,16 @@
 //! stand as they were read, or the group is done again.
 
 use crate::budgets::BudgetWriter;
-use crate::columns::{column, optional_texts, texts};
+use crate::columns::{column, texts};
 use crate::faults::Place;
 use crate::writes::{self, Changed};
-use pmflow_engine::{RunId, RunStatus, Write};
+use pmflow_engine::{RunId, RunRow, RunStatus, Write};
 use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, Changes, ExistingInstances, Head, runs_changed, runs_made};
 use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next, to_be_read};
 use pmflow_store::tables::known::{Belongings, Facts, KnownRuns, Outlook};
-use pmflow_store::tables::rows::{InstanceKey, RunInsertion, UsageAppend};
+use pmflow_store::tables::rows::{InstanceKey, RunInsertion};
 use pmflow_store::{Breach, Conflict, NewRun, RunCommit, StoreError};
 use sqlx::{PgConnection, query_file, query_file_scalar};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,10 +86,10 @@ impl Applier<'_> {
         }
         self.require_plan(new).await?;
         let insertions = runs_made([&head])?;
-        let inserted = self.insert_runs(&insertions, &changes.usage).await?;
+        let inserted = writes::insert_runs(self.connection, self.place, self.lease_us, &insertions, &changes.usage).await?;
         let execution = match inserted.first() {
             Some((_, execution, _)) => Some(*execution),
-            None if is_repeated => self.begun(&insertions).await?,
+            None if is_repeated => self.begun(new, row).await?,
             None => None,
         };
         let (judged, heads) = match execution {
@@ -162,7 +162,7 @@ impl Applier<'_> {
             return Ok(None);
         }
         let insertions: Vec<RunInsertion<'_>> = runs_made(new.values())?;
-        let inserted = self.insert_runs(&insertions, &[]).await?;
+        let inserted = writes::insert_runs(self.connection, self.place, self.lease_us, &insertions, &[]).await?;
         let numbers: BTreeMap<&str, i64> = inserted.iter().map(|(run, number, _)| (run.as_str(), *number)).collect();
         for (run, head) in new {
             if let Some(execution) = numbers.get(&*run.0) {
@@ -192,78 +192,10 @@ impl Applier<'_> {
         BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&still).await
     }
 
-    async fn insert_runs(
-        &mut self,
-        rows: &[RunInsertion<'_>],
-        usage: &[UsageAppend<'_>],
-    ) -> Result<Vec<(String, i64, i64)>, StoreError> {
-        let inserted = query_file!(
-            "queries/runs_insert.sql",
-            self.lease_us,
-            column(rows, |row| row.change.run) as _,
-            column(rows, |row| row.plan_id) as _,
-            column(rows, |row| row.flow) as _,
-            texts(rows, |row| row.root_path) as _,
-            column(rows, |row| row.simulated) as _,
-            column(rows, |row| row.started_by) as _,
-            column(rows, |row| row.setup) as _,
-            column(rows, |row| row.input.as_str()) as _,
-            column(rows, |row| row.created_at) as _,
-            column(rows, |row| row.lease_process) as _,
-            column(rows, |row| row.lease_host) as _,
-            column(rows, |row| i64::from(row.lease_number)) as _,
-            column(rows, |row| row.change.status) as _,
-            column(rows, |row| row.change.sequence) as _,
-            column(rows, |row| row.change.changed_at) as _,
-            column(rows, |row| row.change.ended_at) as _,
-            column(rows, |row| row.change.failure.as_deref()) as _,
-            column(rows, |row| row.change.state) as _,
-            column(rows, |row| row.change.limit_pico) as _,
-            column(rows, |row| row.change.held_pico) as _,
-            column(rows, |row| row.change.settled_pico) as _,
-            column(rows, |row| row.change.unknown_pico) as _,
-            column(rows, |row| row.change.breaches) as _,
-            column(rows, |row| row.change.items_started) as _,
-            column(rows, |row| row.change.items_done) as _,
-            column(rows, |row| row.change.items_failed) as _,
-            column(rows, |row| row.change.rows_read) as _,
-            column(rows, |row| row.change.outputs) as _,
-            column(rows, |row| row.change.model_calls) as _,
-            column(rows, |row| row.change.cache_hits) as _,
-            column(rows, |row| row.change.input_tokens) as _,
-            column(rows, |row| row.change.output_tokens) as _,
-            column(rows, |row| row.origin) as _,
-            column(rows, |row| row.change.root_status) as _,
-            column(rows, |row| row.change.root_state) as _,
-            column(usage, |row| row.kind) as _,
-            column(usage, |row| row.held_pico) as _,
-            column(usage, |row| row.charged_pico) as _,
-            column(usage, |row| row.breach) as _,
-            optional_texts(usage, |row| row.instance) as _,
-            optional_texts(usage, |row| row.step) as _,
-            column(usage, |row| row.attempt.map(i64::from)) as _,
-            column(usage, |row| row.prompt) as _,
-            column(usage, |row| row.model) as _,
-            column(usage, |row| row.usage.input_tokens) as _,
-            column(usage, |row| row.usage.cache_read_tokens) as _,
-            column(usage, |row| row.usage.cache_write_tokens) as _,
-            column(usage, |row| row.usage.output_tokens) as _,
-            column(usage, |row| row.usage.reasoning_tokens) as _,
-            column(usage, |row| row.usage.has_usage) as _,
-            optional_texts(usage, |row| row.idempotency_key) as _,
-            column(usage, |row| row.at) as _,
-        )
-        .fetch_all(&mut *self.connection)
-        .await;
-        let inserted = inserted.map_err(|error| self.place.error(error))?;
-        Ok(inserted.into_iter().map(|row| (row.run_id, row.execution_id, row.transaction)).collect())
-    }
-
     /// The number of a run that an earlier try has stored.
-    async fn begun(&mut self, runs: &[RunInsertion<'_>]) -> Result<Option<i64>, StoreError> {
-        let [run] = runs else { return Ok(None) };
-        let begun =
-            query_file_scalar!("queries/run_begun.sql", run.change.run, run.lease_process, run.change.sequence, run.created_at);
+    async fn begun(&mut self, new: &NewRun, row: &RunRow) -> Result<Option<i64>, StoreError> {
+        let sequence = i64::try_from(row.sequence).unwrap_or(i64::MAX);
+        let begun = query_file_scalar!("queries/run_begun.sql", &*row.id.0, row.created_at, new.process.id, sequence);
         begun.fetch_optional(&mut *self.connection).await.map_err(|error| self.place.error(error))
     }
 

@@ -7,11 +7,40 @@ use pmflow_store::StoreError;
 use pmflow_store::tables::HistoryAddition;
 use pmflow_store::tables::fold::{ApprovalChange, Changes};
 use pmflow_store::tables::rows::{
-    BindingPut, CachePut, InstanceEnding, InstanceKey, InstancePut, RequestTaken, RunChange, TagInsertion,
+    BindingPut, CachePut, InstanceEnding, InstanceKey, InstancePut, RequestTaken, RunChange, RunInsertion, TagInsertion,
+    UsageAppend,
 };
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, query_file};
+
+/// A statement that appends lines of the ledger, with what it is given before their columns and after them.
+macro_rules! query_with_usage {
+    ($file:literal, { $($before:tt)* }, $usage:ident, { $($after:tt)* }) => {
+        query_file!(
+            $file,
+            $($before)*
+            column($usage, |row| row.kind) as _,
+            column($usage, |row| row.held_pico) as _,
+            column($usage, |row| row.charged_pico) as _,
+            column($usage, |row| row.breach) as _,
+            optional_texts($usage, |row| row.instance) as _,
+            optional_texts($usage, |row| row.step) as _,
+            column($usage, |row| row.attempt.map(i64::from)) as _,
+            column($usage, |row| row.prompt) as _,
+            column($usage, |row| row.model) as _,
+            column($usage, |row| row.usage.input_tokens) as _,
+            column($usage, |row| row.usage.cache_read_tokens) as _,
+            column($usage, |row| row.usage.cache_write_tokens) as _,
+            column($usage, |row| row.usage.output_tokens) as _,
+            column($usage, |row| row.usage.reasoning_tokens) as _,
+            column($usage, |row| row.usage.has_usage) as _,
+            optional_texts($usage, |row| row.idempotency_key) as _,
+            column($usage, |row| row.at) as _,
+            $($after)*
+        )
+    };
+}
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
@@ -69,6 +98,56 @@ impl Tables<'_> {
     }
 }
 
+/// Makes runs, and gives those that were made: their names and numbers, and the transaction's. Lines of the ledger only with a single run.
+pub(crate) async fn insert_runs(
+    connection: &mut PgConnection,
+    place: &Place,
+    lease_us: i64,
+    runs: &[RunInsertion<'_>],
+    usage: &[UsageAppend<'_>],
+) -> Result<Vec<(String, i64, i64)>, StoreError> {
+    let inserted = query_with_usage!("queries/runs_insert.sql", {
+        lease_us,
+        column(runs, |row| row.change.run) as _,
+        column(runs, |row| row.plan_id) as _,
+        column(runs, |row| row.flow) as _,
+        texts(runs, |row| row.root_path) as _,
+        column(runs, |row| row.simulated) as _,
+        column(runs, |row| row.started_by) as _,
+        column(runs, |row| row.setup) as _,
+        column(runs, |row| row.input.as_str()) as _,
+        column(runs, |row| row.created_at) as _,
+        column(runs, |row| row.lease_process) as _,
+        column(runs, |row| row.lease_host) as _,
+        column(runs, |row| i64::from(row.lease_number)) as _,
+        column(runs, |row| row.change.status) as _,
+        column(runs, |row| row.change.sequence) as _,
+        column(runs, |row| row.change.changed_at) as _,
+        column(runs, |row| row.change.ended_at) as _,
+        column(runs, |row| row.change.failure.as_deref()) as _,
+        column(runs, |row| row.change.state) as _,
+        column(runs, |row| row.change.limit_pico) as _,
+        column(runs, |row| row.change.held_pico) as _,
+        column(runs, |row| row.change.settled_pico) as _,
+        column(runs, |row| row.change.unknown_pico) as _,
+        column(runs, |row| row.change.breaches) as _,
+        column(runs, |row| row.change.items_started) as _,
+        column(runs, |row| row.change.items_done) as _,
+        column(runs, |row| row.change.items_failed) as _,
+        column(runs, |row| row.change.rows_read) as _,
+        column(runs, |row| row.change.outputs) as _,
+        column(runs, |row| row.change.model_calls) as _,
+        column(runs, |row| row.change.cache_hits) as _,
+        column(runs, |row| row.change.input_tokens) as _,
+        column(runs, |row| row.change.output_tokens) as _,
+        column(runs, |row| row.origin) as _,
+        column(runs, |row| row.change.root_status) as _,
+        column(runs, |row| row.change.root_state) as _,
+    }, usage, {});
+    let inserted = inserted.fetch_all(connection).await.map_err(|error| place.error(error))?;
+    Ok(inserted.into_iter().map(|row| (row.run_id, row.execution_id, row.transaction)).collect())
+}
+
 async fn transitions(
     connection: &mut PgConnection,
     place: &Place,
@@ -79,8 +158,7 @@ async fn transitions(
     if runs.is_empty() && steps.is_empty() && usage.is_empty() && outputs.is_empty() {
         return Ok(Changed::All(None));
     }
-    let done = query_file!(
-        "queries/transitions_write.sql",
+    let done = query_with_usage!("queries/transitions_write.sql", {
         column(runs, |row| row.execution_id) as _,
         column(runs, |row| row.epoch) as _,
         column(runs, |row| row.base) as _,
@@ -129,23 +207,7 @@ async fn transitions(
         column(steps, |row| row.from_cache) as _,
         column(steps, |row| row.input_key) as _,
         column(usage, |row| row.execution_id) as _,
-        column(usage, |row| row.kind) as _,
-        column(usage, |row| row.held_pico) as _,
-        column(usage, |row| row.charged_pico) as _,
-        column(usage, |row| row.breach) as _,
-        optional_texts(usage, |row| row.instance) as _,
-        optional_texts(usage, |row| row.step) as _,
-        column(usage, |row| row.attempt.map(i64::from)) as _,
-        column(usage, |row| row.prompt) as _,
-        column(usage, |row| row.model) as _,
-        column(usage, |row| row.usage.input_tokens) as _,
-        column(usage, |row| row.usage.cache_read_tokens) as _,
-        column(usage, |row| row.usage.cache_write_tokens) as _,
-        column(usage, |row| row.usage.output_tokens) as _,
-        column(usage, |row| row.usage.reasoning_tokens) as _,
-        column(usage, |row| row.usage.has_usage) as _,
-        optional_texts(usage, |row| row.idempotency_key) as _,
-        column(usage, |row| row.at) as _,
+    }, usage, {
         column(outputs, |row| row.execution_id) as _,
         texts(outputs, |row| row.owner) as _,
         texts(outputs, |row| row.position) as _,
@@ -155,7 +217,7 @@ async fn transitions(
         column(outputs, |row| row.tags.as_str()) as _,
         column(outputs, |row| row.at) as _,
         i64::try_from(runs.len()).unwrap_or(i64::MAX),
-    );
+    });
     let done = done.fetch_one(connection).await.map_err(|error| place.error(error))?;
     let all = usize::try_from(done.changed).is_ok_and(|changed| changed == runs.len());
     Ok(if all { Changed::All(Some(done.transaction)) } else { Changed::Fewer })

@@ -6,7 +6,7 @@ use pmflow_ledger::Account;
 use pmflow_plan::Money;
 use pmflow_store::conformance::samples::{new_run, output, plan, process, root, step, transition};
 use pmflow_store::{Committed, Created, NewRun, OutputFilter, Store};
-use pmflow_store_postgres::cluster::{Cuts, Proxy, execute};
+use pmflow_store_postgres::cluster::{Cuts, Database, Proxy, execute};
 use pmflow_store_postgres::{PostgresOptions, PostgresStore};
 use std::sync::Arc;
 
@@ -17,9 +17,7 @@ const TRANSITIONS: u64 = 12;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_whose_answer_is_lost_is_neither_lost_nor_repeated() {
     let database = migrated().await;
-    let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
-    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
-    store.put_plan(plan()).await.unwrap();
+    let (proxy, store) = behind_cuts(&database, Cuts { before_commit: 7, after_commit: 5 }).await;
     let before = proxy.cuts();
     proxy.take_statements();
     let run = written(store, NewRun { simulated: true, ..new_run("alone") }, &[]).await;
@@ -33,9 +31,7 @@ async fn a_statement_whose_answer_is_lost_is_neither_lost_nor_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_beginning_whose_answer_is_lost_is_neither_lost_nor_repeated_nor_taken_for_another() {
     let database = migrated().await;
-    let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
-    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
-    store.put_plan(plan()).await.unwrap();
+    let (proxy, store) = behind_cuts(&database, Cuts { before_commit: 7, after_commit: 5 }).await;
     let before = proxy.cuts();
     proxy.take_statements();
     let line = Write::Ledger(LedgerRow {
@@ -72,23 +68,21 @@ async fn a_beginning_that_a_worker_has_taken_up_before_its_answer_came_has_begun
          END $$;
          CREATE TRIGGER taken_up BEFORE INSERT ON workflow_executions FOR EACH ROW EXECUTE FUNCTION taken_up()";
     execute(&database.address, taken_up).await.unwrap();
-    let proxy = Proxy::start(&database.address, Cuts { before_commit: 0, after_commit: 5 }).await.unwrap();
-    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
-    store.put_plan(plan()).await.unwrap();
+    let (proxy, store) = behind_cuts(&database, Cuts { before_commit: 0, after_commit: 5 }).await;
+    let before = proxy.cuts();
     proxy.take_statements();
     for number in 0..RUNS {
         let created = store.create(new_run(&format!("t{number:02}"))).await.unwrap();
         assert!(matches!(created, Created::Run { ref lease, .. } if lease.epoch == 1), "{number}: {created:?}");
     }
+    assert!(proxy.cuts() > before + 2, "there were only {} cuts", proxy.cuts() - before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
     let database = migrated().await;
     // Every seventh commit loses its question, and every fifth its answer.
-    let proxy = Proxy::start(&database.address, Cuts { before_commit: 7, after_commit: 5 }).await.unwrap();
-    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
-    store.put_plan(plan()).await.unwrap();
+    let (proxy, store) = behind_cuts(&database, Cuts { before_commit: 7, after_commit: 5 }).await;
     let runs: Vec<_> =
         (0..RUNS).map(|number| tokio::spawn(written(store.clone(), new_run(&format!("r{number:02}")), &["tag"]))).collect();
     for run in runs {
@@ -99,6 +93,14 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
         assert_eq!(store.outputs(&outputs, None, 100).await.unwrap().len() as u64, TRANSITIONS - 1);
     }
     assert!(proxy.cuts() > 5, "there were only {} cuts", proxy.cuts());
+}
+
+/// A store that has a plan, and the proxy before its server.
+async fn behind_cuts(database: &Database, cuts: Cuts) -> (Proxy, PostgresStore) {
+    let proxy = Proxy::start(&database.address, cuts).await.unwrap();
+    let store = PostgresStore::open(PostgresOptions::at(&proxy.address).unwrap()).await.unwrap();
+    store.put_plan(plan()).await.unwrap();
+    (proxy, store)
 }
 
 async fn written(store: PostgresStore, run: NewRun, tags: &'static [&'static str]) -> RunId {
