@@ -164,7 +164,7 @@ fn a_run_whose_answers_find_no_room_is_set_aside() {
     let folder = small("hello").on_server();
     // One after the other.
     let calls: String = (1..=6).map(|call| format!("  let g{call} = hello.greet(g{})\n", call - 1)).collect();
-    folder.write("six.pmflow", &format!("import \"./hello.pmflow\"\nflow six(g0: text = \"Ada\") {{\n{calls}  output g6\n}}\n"));
+    folder.write("six.pmflow", format!("import \"./hello.pmflow\"\nflow six(g0: text = \"Ada\") {{\n{calls}  output g6\n}}\n"));
     let id = fine(&folder, "run six.pmflow --simulate --detach").trim().to_owned();
     folder.execute(
         "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
