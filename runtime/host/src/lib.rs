@@ -17,6 +17,7 @@ mod fault;
 mod fitting;
 pub mod input;
 mod models;
+mod names;
 pub mod observe;
 mod operations;
 mod plans;
@@ -215,7 +216,7 @@ impl<S: Store> Host<S> {
         let effects = Effects::new(self.store.clone(), &self.turns, &ready, &setup, &self.clients, self.observer.clone())?;
         self.turns.meet().await;
         loop {
-            let id = new_id();
+            let id = names::new_id();
             let gated = effects.turns.gated();
             let options = RunOptions { origin: origin.clone(), gated, ..options(setup.cost_max, &setup) };
             let (plan, plan_id) = (ready.plan.clone(), ready.id.clone());
@@ -266,7 +267,7 @@ impl<S: Store> Host<S> {
         let ready = self.plans.keep(&*self.store, plan.into(), source_map).await?;
         let setup_text = setup_text(&setup)?;
         loop {
-            let id = new_id();
+            let id = names::new_id();
             let options = options(setup.cost_max, &setup);
             let first = Run::left(ready.plan.clone(), ready.id.clone(), id.clone(), input.clone(), options, clock::now());
             let new = NewRun {
@@ -453,13 +454,6 @@ fn stored_plan(plan: &Plan, source_map: SourceMap) -> StoredPlan {
         source_map,
         prompts: plan.prompts.iter().map(|(name, prompt)| (name.clone(), hash(prompt))).collect(),
     }
-}
-
-/// `20261122-164512-3f9a`: sorts by time, short enough to be typed.
-fn new_id() -> RunId {
-    let moment = chrono::DateTime::from_timestamp_micros(clock::now()).unwrap_or_default();
-    let random = uuid::Uuid::now_v7().as_u128() & 0xffff;
-    RunId(format!("{}-{random:04x}", moment.format("%Y%m%d-%H%M%S")).into())
 }
 
 /// Proof that the holder of a run is dead: it ran on this machine, and no process has its number any more.

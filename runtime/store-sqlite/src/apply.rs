@@ -2,17 +2,16 @@
 //! write each table with one statement.
 
 use crate::budgets::BudgetWriter;
-use crate::faults::{Place, key_taken, moved_on};
+use crate::connection::{Connection, Rows};
+use crate::faults::Place;
 use pmflow_engine::{RunId, RunStatus, Write};
 use pmflow_ledger::Account;
 use pmflow_store::tables::decode;
 use pmflow_store::tables::fold::{Accepted, ApprovalChange, Changes, ExistingInstances, Head, runs_changed, runs_made};
 use pmflow_store::tables::judge::{Heads, Judged, Step, Verdict, beginning, first_row, judge_next, to_be_read};
 use pmflow_store::tables::known::{Belongings, Facts, KnownRuns, Outlook};
-use pmflow_store::tables::rows::{InstanceKey, json_text};
+use pmflow_store::tables::rows::{AsColumn, InstanceKey, json_text};
 use pmflow_store::{Breach, Conflict, NewRun, StoreError};
-use serde::Serialize;
-use sqlx::SqliteConnection;
 use sqlx::{query_file, query_file_scalar};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ pub(crate) enum Applied {
 }
 
 pub(crate) struct Applier<'c> {
-    pub connection: &'c mut SqliteConnection,
+    pub connection: &'c mut Connection,
     pub place: &'c Place,
     pub lease_us: i64,
     pub memory: &'c mut Memory,
@@ -50,55 +49,44 @@ impl Memory {
     }
 }
 
-/// Who begins and commits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Transaction {
-    Callers,
-    Own,
-}
-
 impl Applier<'_> {
     /// Within a transaction that is the caller's. Verdicts stand in the order of the steps.
     pub async fn apply(&mut self, steps: &[Step<'_>]) -> Result<Applied, StoreError> {
         let mut heads = self.heads(steps).await?;
         let mut last_execution = self.last_execution(steps).await?;
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
-        let accepted = accepted(steps, &judged, &heads);
-        let existing = self.existing(&accepted).await?;
-        let (verdicts, changes) = folded(steps, judged, &accepted, &existing)?;
-        if !self.write_transitions(Transaction::Callers, &heads, &changes).await? {
+        let group = Group { steps, judged, heads: &heads, lease_us: self.lease_us, place: self.place };
+        let Some((verdicts, breaches)) = self.connection.rows(self.place, |rows| group.write(rows)).await?? else {
             return Ok(Applied::Overtaken);
-        }
+        };
         self.memory.last_execution = Some(last_execution).filter(|last| *last > 0).or(self.memory.last_execution);
-        self.write(&changes).await?;
-        self.alert_breaches(changes).await?;
+        self.alert_breaches(breaches).await?;
         self.close_shares(&heads).await?;
         Ok(Applied::Written(verdicts, Outlook::of(&heads)))
     }
 
-    /// Runs that begin, and transitions that follow from where their runs are known to stand, as long as they write nothing but
-    /// what goes in one hand-over: it is a transaction of its own, and has ended. None: nothing was done.
+    /// Runs that begin, and transitions that follow from where their runs are known to stand, as long as they need nothing but
+    /// rows: a transaction of its own, which has ended. None: nothing was done.
     pub async fn apply_at_once(&mut self, steps: &[Step<'_>]) -> Result<Option<Applied>, StoreError> {
         let mut heads = Heads::new();
         let unread = to_be_read(steps, &self.memory.known, &mut heads);
         let last_execution = self.memory.last_execution;
         let is_known = |step: &Step<'_>| match step {
             Step::New(new) => last_execution.is_some() && new.origin.is_none() && self.is_planned(new),
-            Step::Next(next) => !unread.contains(&next.lease.run) && !next.writes.iter().any(|w| inserted_path(w).is_some()),
+            Step::Next(next) => !unread.contains(&next.lease.run),
         };
         if !steps.iter().all(is_known) {
             return Ok(None);
         }
         let mut last_execution = last_execution.unwrap_or(0);
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
-        let accepted = accepted(steps, &judged, &heads);
-        let (verdicts, changes) = folded(steps, judged, &accepted, &ExistingInstances::new())?;
-        if !changes.is_plain() || shares_closed(&heads).next().is_some() {
+        if shares_closed(&heads).next().is_some() {
             return Ok(None);
         }
-        let written = self.write_transitions(Transaction::Own, &heads, &changes).await?;
+        let group = Group { steps, judged, heads: &heads, lease_us: self.lease_us, place: self.place };
+        let applied = self.connection.rows(self.place, |rows| group.write_and_commit(rows)).await??;
         self.memory.last_execution = self.memory.last_execution.map(|_| last_execution);
-        Ok(Some(if written { Applied::Written(verdicts, Outlook::of(&heads)) } else { Applied::Overtaken }))
+        Ok(applied)
     }
 
     fn is_planned(&self, new: &NewRun) -> bool {
@@ -112,7 +100,7 @@ impl Applier<'_> {
             return Ok(heads);
         }
         let given = json_text(&runs);
-        let rows = query_file!("queries/fences.sql", given).fetch_all(&mut *self.connection).await;
+        let rows = query_file!("queries/fences.sql", given).fetch_all(self.connection.queries()).await;
         for row in rows.map_err(|error| self.place.error(error))? {
             let Some(run) = runs.get(&RunId(row.run_id.into())) else { continue };
             let (epoch, sequence) = (decode::unsigned(row.lease_epoch), decode::unsigned(row.sequence));
@@ -137,7 +125,7 @@ impl Applier<'_> {
         if !any {
             return Ok(0);
         }
-        let last = query_file_scalar!("queries/last_execution.sql").fetch_one(&mut *self.connection).await;
+        let last = query_file_scalar!("queries/last_execution.sql").fetch_one(self.connection.queries()).await;
         last.map_err(|error| self.place.error(error))
     }
 
@@ -146,7 +134,7 @@ impl Applier<'_> {
         if self.memory.plans.contains(&row.plan.0) {
             return Ok(());
         }
-        let known = query_file_scalar!("queries/plan_known.sql", row.plan.0).fetch_one(&mut *self.connection).await;
+        let known = query_file_scalar!("queries/plan_known.sql", row.plan.0).fetch_one(self.connection.queries()).await;
         if known.map_err(|error| self.place.error(error))? == 0 {
             return Err(StoreError::NoSuchPlan { plan: row.plan.0.clone(), place: self.place.path.clone() });
         }
@@ -157,31 +145,17 @@ impl Applier<'_> {
     /// What a run takes over from is there, and from here on stays as long as the run does.
     async fn require_origin(&mut self, new: &NewRun) -> Result<(), StoreError> {
         let Some(origin) = &new.origin else { return Ok(()) };
-        let kept = query_file_scalar!("queries/origin_kept.sql", &*origin.0).fetch_optional(&mut *self.connection).await;
+        let kept = query_file_scalar!("queries/origin_kept.sql", &*origin.0).fetch_optional(self.connection.queries()).await;
         match kept.map_err(|error| self.place.error(error))? {
             Some(0) => Ok(()),
             _ => Err(StoreError::Pruned { run: origin.to_string(), place: self.place.path.clone() }),
         }
     }
 
-    async fn existing(&mut self, accepted: &[Option<Accepted<'_>>]) -> Result<ExistingInstances, StoreError> {
-        let mut keys = Vec::new();
-        for accepted in accepted.iter().flatten().filter(|accepted| accepted.head.beginning.is_none()) {
-            let key = |path| InstanceKey { execution_id: accepted.head.execution, path };
-            keys.extend(accepted.writes.iter().filter_map(inserted_path).map(key));
-        }
-        if keys.is_empty() {
-            return Ok(ExistingInstances::new());
-        }
-        let given = json_text(&keys);
-        let rows = query_file!("queries/instances_existing.sql", given).fetch_all(&mut *self.connection).await;
-        Ok(rows.map_err(|error| self.place.error(error))?.into_iter().map(|row| (row.execution_id, row.path)).collect())
-    }
-
     /// A call that was billed above its hold is told of, unless it is none but in play.
-    async fn alert_breaches(&mut self, changes: Changes<'_>) -> Result<(), StoreError> {
-        for breach in Breach::told_of(changes.breaches) {
-            BudgetWriter { connection: &mut *self.connection, place: self.place }.alert_breach(&breach).await?;
+    async fn alert_breaches(&mut self, breaches: Vec<Breach>) -> Result<(), StoreError> {
+        for breach in Breach::told_of(breaches) {
+            BudgetWriter { connection: self.connection.queries(), place: self.place }.alert_breach(&breach).await?;
         }
         Ok(())
     }
@@ -191,94 +165,110 @@ impl Applier<'_> {
         if closed.is_empty() {
             return Ok(());
         }
-        BudgetWriter { connection: &mut *self.connection, place: self.place }.close(&closed).await
-    }
-
-    /// False: a run did not stand as it was known to, or the number or the name of a new one is taken.
-    async fn write_transitions(&mut self, by: Transaction, heads: &Heads<'_>, changes: &Changes<'_>) -> Result<bool, StoreError> {
-        let (made, changed) = (runs_made(heads.values())?, runs_changed(heads.values())?);
-        let Changes { steps, usage, outputs, .. } = changes;
-        // What is added to the history comes from steps.
-        if made.is_empty() && changed.is_empty() && steps.is_empty() && usage.is_empty() && outputs.is_empty() {
-            return Ok(true);
-        }
-        let (lease_us, all) = (self.lease_us, i64::try_from(changed.len()).unwrap_or(i64::MAX));
-        let (made, changed) = (json_text(&made), json_text(&changed));
-        let (steps, usage, outputs) = (json_text(steps), json_text(usage), json_text(outputs));
-        let history = json_text(&changes.history.rows());
-        let done = match by {
-            Transaction::Callers => {
-                query_file!("queries/transitions_write.sql", lease_us, made, changed, all, steps, usage, outputs, history)
-                    .execute(&mut *self.connection)
-                    .await
-            }
-            Transaction::Own => {
-                let statement = sqlx::query(TRANSACTION).bind(lease_us).bind(made).bind(changed).bind(all);
-                statement.bind(steps).bind(usage).bind(outputs).bind(history).execute(&mut *self.connection).await
-            }
-        };
-        match done {
-            Ok(_) => Ok(true),
-            Err(error) if moved_on(&error) || (by == Transaction::Own && key_taken(&error)) => Ok(false),
-            Err(error) => Err(self.place.error(error)),
-        }
-    }
-
-    async fn write(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
-        if let Some(rows) = json_rows(&changes.instances_put()) {
-            self.done(query_file!("queries/instances_put.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.instances_ended()) {
-            self.done(query_file!("queries/instances_end.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(changes.unbound()) {
-            self.done(query_file!("queries/bindings_drop.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.bindings()) {
-            self.done(query_file!("queries/bindings_put.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.tags) {
-            self.done(query_file!("queries/output_tags_insert.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.cache()) {
-            self.done(query_file!("queries/cache_put.sql", rows)).await?;
-        }
-        if let Some(rows) = json_rows(&changes.taken) {
-            self.done(query_file!("queries/requests_take.sql", rows)).await?;
-        }
-        // Approvals are rare: one statement each, in order.
-        for change in &changes.approvals {
-            self.write_approval(change).await?;
-        }
-        Ok(())
-    }
-
-    async fn write_approval(&mut self, change: &ApprovalChange<'_>) -> Result<(), StoreError> {
-        match change {
-            ApprovalChange::Requested(execution, row) => {
-                let (step, instance) = (row.step.as_str(), row.instance.as_str());
-                let statement =
-                    query_file!("queries/approval_put.sql", execution, step, instance, row.text, row.by, row.until, row.at);
-                self.done(statement).await
-            }
-            ApprovalChange::Closed { execution, step, approved, by, at } => {
-                self.done(query_file!("queries/approval_close.sql", at, approved, by, execution, step)).await
-            }
-        }
-    }
-
-    async fn done(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
-        statement.execute(&mut *self.connection).await.map(|_| ()).map_err(|error| self.place.error(error))
+        BudgetWriter { connection: self.connection.queries(), place: self.place }.close(&closed).await
     }
 }
 
-type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+/// Transitions that were judged, on their way to the tables.
+struct Group<'g, 'w> {
+    steps: &'g [Step<'w>],
+    judged: Vec<Judged>,
+    heads: &'g Heads<'w>,
+    lease_us: i64,
+    place: &'g Place,
+}
 
-/// `queries/transitions_write.sql` as a transaction in one hand-over: each goes to SQLite's thread and back.
-const TRANSACTION: &str = concat!("BEGIN IMMEDIATE;\n", include_str!("../queries/transitions_write.sql"), ";\nCOMMIT");
+impl Group<'_, '_> {
+    /// None: nothing was done, for it takes more than rows.
+    fn write_and_commit(self, rows: &Rows<'_>) -> Result<Option<Applied>, StoreError> {
+        let (heads, place) = (self.heads, self.place);
+        let execute = |statement| rows.execute(statement).map_err(|error| place.direct_error(error));
+        execute("BEGIN IMMEDIATE")?;
+        let back = match self.write(rows) {
+            Ok(Some((verdicts, breaches))) if breaches.is_empty() => {
+                execute("COMMIT")?;
+                return Ok(Some(Applied::Written(verdicts, Outlook::of(heads))));
+            }
+            Ok(Some(_)) => None,
+            // The number or the name of a new run is taken.
+            Ok(None) | Err(StoreError::RecordedBefore { .. }) => Some(Applied::Overtaken),
+            Err(error) => return Err(error),
+        };
+        execute("ROLLBACK")?;
+        Ok(back)
+    }
 
-fn accepted<'h>(steps: &[Step<'h>], judged: &[Judged], heads: &'h Heads<'h>) -> Vec<Option<Accepted<'h>>> {
-    steps.iter().zip(judged).map(|(step, judged)| step.accepted(judged, heads)).collect()
+    /// The verdicts, and the calls that were billed above their holds; none: a run did not stand as it was known to.
+    fn write(self, rows: &Rows<'_>) -> Result<Option<(Vec<Verdict>, Vec<Breach>)>, StoreError> {
+        let Group { steps, judged, heads, lease_us, place } = self;
+        let accepted: Vec<Option<Accepted<'_>>> =
+            steps.iter().zip(&judged).map(|(step, judged)| step.accepted(judged, heads)).collect();
+        let existing = existing(rows, &accepted).map_err(|error| place.direct_error(error))?;
+        let (verdicts, changes) = folded(steps, judged, &accepted, &existing)?;
+        let (made, changed) = (runs_made(heads.values())?, runs_changed(heads.values())?);
+        let written = || {
+            rows.each(RUN_INSERT, &made, Some(lease_us))?;
+            for row in &changed {
+                if rows.each(RUN_GO_ON, [row], None)? == 0 && rows.each(RUN_CHANGE, [row], None)? == 0 {
+                    return Ok(false);
+                }
+            }
+            write_changes(rows, &changes).map(|()| true)
+        };
+        let written = written().map_err(|error| place.direct_error(error))?;
+        Ok(written.then_some((verdicts, changes.breaches)))
+    }
+}
+
+const RUN_INSERT: &str = include_str!("../queries/run_insert.sql");
+const RUN_GO_ON: &str = include_str!("../queries/run_go_on.sql");
+const RUN_CHANGE: &str = include_str!("../queries/run_change.sql");
+
+fn write_changes(rows: &Rows<'_>, changes: &Changes<'_>) -> rusqlite::Result<()> {
+    rows.each(include_str!("../queries/step_insert.sql"), &changes.steps, None)?;
+    rows.each(include_str!("../queries/usage_insert.sql"), &changes.usage, None)?;
+    rows.each(include_str!("../queries/output_insert.sql"), &changes.outputs, None)?;
+    rows.each(include_str!("../queries/history_add.sql"), &changes.history.rows(), None)?;
+    rows.each(include_str!("../queries/instance_put.sql"), &changes.instances_put(), None)?;
+    rows.each(include_str!("../queries/instance_end.sql"), &changes.instances_ended(), None)?;
+    rows.each(include_str!("../queries/bindings_drop.sql"), changes.unbound(), None)?;
+    rows.each(include_str!("../queries/binding_put.sql"), &changes.bindings(), None)?;
+    rows.each(include_str!("../queries/output_tag_insert.sql"), &changes.tags, None)?;
+    rows.each(include_str!("../queries/cache_put.sql"), changes.cache(), None)?;
+    rows.each(include_str!("../queries/request_take.sql"), &changes.taken, None)?;
+    // In their order, for one may be requested again.
+    changes.approvals.iter().try_for_each(|change| write_approval(rows, change))
+}
+
+fn write_approval(rows: &Rows<'_>, change: &ApprovalChange<'_>) -> rusqlite::Result<()> {
+    let touched = match change {
+        ApprovalChange::Requested(execution, row) => {
+            let (step, instance) = (row.step.as_str(), row.instance.as_str());
+            let by_whom = [row.text.as_column(), row.by.as_column(), row.until.as_column(), row.at.as_column()];
+            let [text, by, until, at] = by_whom;
+            let columns = [execution.as_column(), step.as_column(), instance.as_column(), text, by, until, at];
+            rows.each(include_str!("../queries/approval_put.sql"), [&columns], None)
+        }
+        ApprovalChange::Closed { execution, step, approved, by, at } => {
+            let columns = [at.as_column(), approved.as_column(), by.as_column(), execution.as_column(), step.as_column()];
+            rows.each(include_str!("../queries/approval_close.sql"), [&columns], None)
+        }
+    };
+    touched.map(|_| ())
+}
+
+/// Of the instances that are to be inserted, those that are there already, alive or ended.
+fn existing(rows: &Rows<'_>, accepted: &[Option<Accepted<'_>>]) -> rusqlite::Result<ExistingInstances> {
+    let mut existing = ExistingInstances::new();
+    for accepted in accepted.iter().flatten().filter(|accepted| accepted.head.beginning.is_none()) {
+        for path in accepted.writes.iter().filter_map(inserted_path) {
+            let key = InstanceKey { execution_id: accepted.head.execution, path };
+            if rows.finds(include_str!("../queries/instance_exists.sql"), &key)? {
+                existing.insert((key.execution_id, path.to_owned()));
+            }
+        }
+    }
+    Ok(existing)
 }
 
 fn folded<'h>(
@@ -304,10 +294,6 @@ fn shares_closed<'h>(heads: &'h Heads<'h>) -> impl Iterator<Item = (i64, &'h Acc
     let drew = heads.values().filter(|head| head.had.shares);
     let last = drew.filter_map(|head| head.last.map(|row| (head.execution, row)));
     last.filter(|(_, row)| row.status != RunStatus::Running).map(|(run, row)| (run, &row.account))
-}
-
-fn json_rows<T: Serialize>(rows: &[T]) -> Option<String> {
-    if rows.is_empty() { None } else { Some(json_text(rows)) }
 }
 
 fn inserted_path(write: &Write) -> Option<&str> {

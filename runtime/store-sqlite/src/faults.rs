@@ -20,16 +20,6 @@ const SHARED_MEMORY_SIZE: i32 = 4874;
 /// A row whose key is taken: a primary key, or another unique one.
 const KEY_TAKEN: [i32; 2] = [1555, 2067];
 
-/// Whether `queries/transitions_write.sql` found that a run does not stand as it was known to; what it is given else is JSON.
-pub(crate) fn moved_on(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(told) if told.message() == "malformed JSON")
-}
-
-/// Whether a row's key is taken.
-pub(crate) fn key_taken(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(told) if KEY_TAKEN.contains(&code(&**told)))
-}
-
 fn code(told: &dyn DatabaseError) -> i32 {
     told.code().and_then(|code| code.parse().ok()).unwrap_or(1)
 }
@@ -50,6 +40,17 @@ impl Place {
             sqlx::Error::PoolTimedOut => StoreError::Locked { place, waited: self.busy_timeout },
             sqlx::Error::Io(reason) => StoreError::Other { place, detail: reason.to_string() },
             other => StoreError::Unreadable { place, detail: other.to_string() },
+        }
+    }
+
+    /// Of a statement that did not go through sqlx.
+    pub fn direct_error(&self, error: rusqlite::Error) -> StoreError {
+        match error {
+            rusqlite::Error::SqliteFailure(failure, told) => {
+                let told = told.unwrap_or_else(|| failure.to_string());
+                self.by_code(failure.extended_code, format!("SQLite says: {told}"))
+            }
+            other => self.unreadable(other),
         }
     }
 

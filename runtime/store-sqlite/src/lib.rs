@@ -6,6 +6,7 @@
 
 mod apply;
 mod budgets;
+mod connection;
 mod details;
 mod faults;
 mod open;

@@ -2,6 +2,7 @@
 //! is the limit. While one group is on its way to the disk, the next one gathers.
 
 use crate::apply::{Applied, Applier, Memory};
+use crate::connection::Connection;
 use crate::faults::Place;
 use crate::open::{SqliteOptions, connect_writer};
 use crate::single::Single;
@@ -15,7 +16,7 @@ use pmflow_store::{
     Answer, Ask, BudgetAccount, BudgetKey, BudgetLimit, Claim, Claimed, Committed, Created, Draw, Drawn, Lease, NewRun, Process,
     Prune, Pruned, Renewal, RunCommit, StoreError, StoredPlan,
 };
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -106,7 +107,7 @@ impl WriterHandle {
             lease_us: i64::try_from(options.lease.as_micros()).unwrap_or(i64::MAX),
             options,
             place: place.clone(),
-            connection: Some(connection),
+            connection: Some(Connection::new(connection)),
             memory: Memory::default(),
         };
         let (tell_closed, closed) = watch::channel(false);
@@ -136,7 +137,7 @@ struct Writer {
     place: Place,
     lease_us: i64,
     /// None after an error: whatever was half done goes with the connection, and the next group opens a new one.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     memory: Memory,
 }
 
@@ -185,23 +186,24 @@ impl Writer {
     }
 
     async fn vacuum(&mut self) -> Result<(), StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => connect_writer(&self.options).await?,
-        };
+        let mut connection = self.connection().await?;
         for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(statement).execute(&mut connection).await.map_err(|error| self.place.error(error))?;
+            sqlx::query(statement).execute(connection.queries()).await.map_err(|error| self.place.error(error))?;
         }
         self.connection = Some(connection);
         Ok(())
     }
 
+    async fn connection(&mut self) -> Result<Connection, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => connect_writer(&self.options).await.map(Connection::new),
+        }
+    }
+
     /// All of it or, on an error, nothing.
     async fn transact(&mut self, works: &[Work]) -> Result<Vec<Outcome>, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => connect_writer(&self.options).await?,
-        };
+        let mut connection = self.connection().await?;
         let transitions: Vec<&Work> = works.iter().filter(|work| is_transition(work)).collect();
         let steps = steps(&transitions);
         let outcomes = self.write(&mut connection, works, &steps).await;
@@ -217,7 +219,7 @@ impl Writer {
 
     async fn write(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         works: &[Work],
         steps: &[Step<'_>],
     ) -> Result<Vec<Outcome>, StoreError> {
@@ -237,7 +239,7 @@ impl Writer {
 
     async fn at_once(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         works: &[Work],
         steps: &[Step<'_>],
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
@@ -250,8 +252,7 @@ impl Writer {
             }
             Some(Applied::Overtaken) => {
                 self.memory.forget(steps);
-                let back = connection.execute("ROLLBACK").await;
-                back.map(|_| None).map_err(|error| self.place.error(error))
+                Ok(None)
             }
         }
     }
@@ -259,26 +260,26 @@ impl Writer {
     /// None: a run did not stand as it was known to.
     async fn within_transaction(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         works: &[Work],
         steps: &[Step<'_>],
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
         let place = self.place.clone();
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| place.error(error))?;
-        match self.apply(&mut transaction, works, steps).await? {
+        connection.begin().await.map_err(|error| place.error(error))?;
+        match self.apply(connection, works, steps).await? {
             Some((outcomes, outlook)) => {
-                transaction.commit().await.map_err(|error| place.error(error))?;
+                connection.commit().await.map_err(|error| place.error(error))?;
                 self.memory.known.learn(outlook);
                 Ok(Some(outcomes))
             }
             None => {
                 self.memory.forget(steps);
-                transaction.rollback().await.map(|()| None).map_err(|error| place.error(error))
+                connection.roll_back().await.map(|()| None).map_err(|error| place.error(error))
             }
         }
     }
 
-    fn applier<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> Applier<'c> {
+    fn applier<'c>(&'c mut self, connection: &'c mut Connection) -> Applier<'c> {
         Applier { connection, place: &self.place, lease_us: self.lease_us, memory: &mut self.memory }
     }
 
@@ -286,7 +287,7 @@ impl Writer {
     /// tell another order from this one.
     async fn apply(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         works: &[Work],
         steps: &[Step<'_>],
     ) -> Result<Option<(Vec<Outcome>, Outlook)>, StoreError> {
@@ -306,7 +307,7 @@ impl Writer {
                 if let Work::Draw(draw) = work {
                     self.memory.known.draws(&draw.lease.run);
                 }
-                let mut one = Single { connection: &mut *connection, place: &self.place, lease_us: self.lease_us };
+                let mut one = Single { connection: connection.queries(), place: &self.place, lease_us: self.lease_us };
                 outcomes.push(one.apply(work).await?);
             }
         }

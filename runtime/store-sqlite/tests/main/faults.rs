@@ -69,7 +69,7 @@ async fn a_run_of_an_earlier_layout_goes_on() {
         FROM workflow_executions;
         ALTER TABLE workflow_executions DROP COLUMN root_status;
         ALTER TABLE workflow_executions DROP COLUMN root_state;
-        DELETE FROM _sqlx_migrations WHERE version = 6";
+        DELETE FROM _sqlx_migrations WHERE version >= 6";
     execute(&file(&folder), earlier).await;
     let store = opened(&file(&folder)).await;
     let after = [store.recover(&live.run).await.unwrap().stored, store.recover(&ended.run).await.unwrap().stored];
@@ -195,6 +195,11 @@ async fn an_older_database_is_brought_up_to_date() {
         assert_eq!(kept, "kept", "after {count} migrations");
         let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut connection).await.unwrap();
         assert_eq!(usize::try_from(rows).unwrap(), migrations.len());
+        let odd = connection.execute("UPDATE workflow_executions SET status = 'odd'").await.unwrap_err().to_string();
+        assert!(odd.contains("CHECK constraint failed"), "after {count} migrations: {odd}");
+        connection.close().await.unwrap();
+        drop(store);
+        assert_intact(&file(&folder)).await;
     }
 }
 

@@ -1,10 +1,9 @@
 //! Sums of past calls per place, prompt, plan and model.
 
-use super::rows::{count, pico};
+use super::rows::{AsColumn, Column, Columns, columns, count, pico};
 use crate::StoreError;
 use pmflow_engine::{StepRow, StepStatus};
 use pmflow_plan::Money;
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// More than any model can take or give; larger numbers are a provider's mistake and must not drown the sums.
@@ -30,7 +29,7 @@ struct Sums {
     cost_pico: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct HistoryAddition<'w> {
     pub flow: &'w str,
     pub place: &'w str,
@@ -45,6 +44,11 @@ pub struct HistoryAddition<'w> {
     pub latency_us: i64,
     pub cost_pico: i64,
 }
+
+columns!(
+    HistoryAddition:
+    flow, place, prompt, plan_id, model, calls, cache_hits, failures, input_tokens, output_tokens, latency_us, cost_pico,
+);
 
 /// What a group of transitions adds to the history.
 #[derive(Debug, Default)]

@@ -6,29 +6,80 @@ use pmflow_engine::{InstanceEnd, InstanceRow, LedgerRow, OutputRow, RunRow, Step
 use pmflow_ledger::EntryKind;
 use pmflow_plan::{Failure, Money, Usage, Value};
 use serde::Serialize;
-use serde::ser::{SerializeSeq, Serializer};
 
-/// Serializes a row as the list of its columns, those of `$first` before its own: a statement finds a place faster than a name,
-/// and of these rows it takes most.
-macro_rules! as_list {
+/// What stands in one column of a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Column<'v> {
+    Null,
+    Integer(i64),
+    Text(&'v str),
+}
+
+/// A row whose columns a statement takes by their places.
+pub trait Columns {
+    /// Hands over each column in its order, up to the first error.
+    fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E>;
+}
+
+pub trait AsColumn {
+    fn as_column(&self) -> Column<'_>;
+}
+
+impl AsColumn for i64 {
+    fn as_column(&self) -> Column<'_> {
+        Column::Integer(*self)
+    }
+}
+
+impl AsColumn for u32 {
+    fn as_column(&self) -> Column<'_> {
+        Column::Integer(i64::from(*self))
+    }
+}
+
+impl AsColumn for bool {
+    fn as_column(&self) -> Column<'_> {
+        Column::Integer(i64::from(*self))
+    }
+}
+
+impl AsColumn for &str {
+    fn as_column(&self) -> Column<'_> {
+        Column::Text(self)
+    }
+}
+
+impl AsColumn for String {
+    fn as_column(&self) -> Column<'_> {
+        Column::Text(self)
+    }
+}
+
+impl<T: AsColumn> AsColumn for Option<T> {
+    fn as_column(&self) -> Column<'_> {
+        self.as_ref().map_or(Column::Null, AsColumn::as_column)
+    }
+}
+
+impl<const N: usize> Columns for [Column<'_>; N] {
+    fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.iter().try_for_each(|column| take(*column))
+    }
+}
+
+/// The columns of a row in their order, those of `$first` before its own.
+macro_rules! columns {
     ($row:ident $(after $first:ident)?: $($column:ident $(.$part:ident)?),+ $(,)?) => {
-        impl $row<'_> {
-            fn columns<L: SerializeSeq>(&self, list: &mut L) -> Result<(), L::Error> {
-                $(self.$first.columns(list)?;)?
-                $(list.serialize_element(&self.$column $(.$part)?)?;)+
+        impl Columns for $row<'_> {
+            fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E> {
+                $(self.$first.each(take)?;)?
+                $(take(self.$column $(.$part)?.as_column())?;)+
                 Ok(())
-            }
-        }
-
-        impl Serialize for $row<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut list = serializer.serialize_seq(None)?;
-                self.columns(&mut list)?;
-                list.end()
             }
         }
     };
 }
+pub(super) use columns;
 
 #[derive(Debug)]
 pub struct RunChange<'w> {
@@ -62,7 +113,7 @@ pub struct RunChange<'w> {
     pub root_state: Option<&'w str>,
 }
 
-as_list!(
+columns!(
     RunChange:
     execution_id, run, epoch, base, status, sequence, changed_at, ended_at, failure, state, limit_pico, held_pico,
     settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls,
@@ -86,7 +137,7 @@ pub struct RunInsertion<'w> {
     pub lease_number: u32,
 }
 
-as_list!(
+columns!(
     RunInsertion after change:
     plan_id, flow, root_path, simulated, started_by, setup, origin, input, created_at, lease_process, lease_host,
     lease_number,
@@ -155,7 +206,7 @@ impl<'w> RunInsertion<'w> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct InstancePut<'w> {
     pub execution_id: i64,
     pub path: &'w str,
@@ -170,6 +221,11 @@ pub struct InstancePut<'w> {
     pub yielded: Option<String>,
     pub input: Option<String>,
 }
+
+columns!(
+    InstancePut:
+    execution_id, path, parent, parent_step, position, status, state, started_at, ended_at, failure, yielded, input,
+);
 
 impl<'w> InstancePut<'w> {
     pub fn live(execution_id: i64, row: &'w InstanceRow) -> InstancePut<'w> {
@@ -202,7 +258,7 @@ impl<'w> InstancePut<'w> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct InstanceEnding<'w> {
     pub execution_id: i64,
     pub path: &'w str,
@@ -212,6 +268,11 @@ pub struct InstanceEnding<'w> {
     pub yielded: Option<String>,
     pub input: Option<String>,
 }
+
+columns!(
+    InstanceEnding:
+    execution_id, path, status, ended_at, failure, yielded, input,
+);
 
 impl<'w> InstanceEnding<'w> {
     pub fn of(execution_id: i64, end: &'w InstanceEnd) -> InstanceEnding<'w> {
@@ -228,19 +289,29 @@ impl<'w> InstanceEnding<'w> {
 }
 
 /// Names an instance.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct InstanceKey<'w> {
     pub execution_id: i64,
     pub path: &'w str,
 }
 
-#[derive(Debug, Serialize)]
+columns!(
+    InstanceKey:
+    execution_id, path,
+);
+
+#[derive(Debug)]
 pub struct BindingPut<'w> {
     pub execution_id: i64,
     pub instance: &'w str,
     pub name: &'w str,
     pub value: String,
 }
+
+columns!(
+    BindingPut:
+    execution_id, instance, name, value,
+);
 
 #[derive(Clone, Copy, Debug)]
 pub struct UsageCounts {
@@ -287,7 +358,7 @@ pub struct StepRecord<'w> {
     pub input_key: Option<&'w str>,
 }
 
-as_list!(
+columns!(
     StepRecord:
     execution_id, instance, step, place, attempt, kind, target, status, started_at, ended_at, result, failure, model,
     usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens,
@@ -330,7 +401,7 @@ pub struct OutputInsertion<'w> {
     pub at: i64,
 }
 
-as_list!(
+columns!(
     OutputInsertion:
     execution_id, owner, position, instance, step, value, tags, at,
 );
@@ -350,12 +421,17 @@ impl<'w> OutputInsertion<'w> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct TagInsertion<'w> {
     pub tag: &'w str,
     pub execution_id: i64,
     pub position: &'w str,
 }
+
+columns!(
+    TagInsertion:
+    tag, execution_id, position,
+);
 
 #[derive(Debug)]
 pub struct UsageAppend<'w> {
@@ -374,7 +450,7 @@ pub struct UsageAppend<'w> {
     pub at: i64,
 }
 
-as_list!(
+columns!(
     UsageAppend:
     execution_id, kind, held_pico, charged_pico, breach, instance, step, attempt, prompt, model, usage.input_tokens,
     usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens, usage.reasoning_tokens, usage.has_usage,
@@ -402,7 +478,7 @@ impl<'w> UsageAppend<'w> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct CachePut<'w> {
     pub key: &'w str,
     pub value: String,
@@ -411,10 +487,22 @@ pub struct CachePut<'w> {
     pub at: i64,
 }
 
-#[derive(Debug, Serialize)]
+columns!(
+    CachePut:
+    key, value, flow, prompt, at,
+);
+
+#[derive(Debug)]
 pub struct RequestTaken {
     pub request_id: i64,
     pub execution_id: i64,
+}
+
+impl Columns for RequestTaken {
+    fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E> {
+        take(self.request_id.as_column())?;
+        take(self.execution_id.as_column())
+    }
 }
 
 pub fn entry_kind_name(kind: EntryKind) -> &'static str {

@@ -1,8 +1,4 @@
 -- A tag that is named twice counts once.
 INSERT INTO output_tags (tag, execution_id, position)
-SELECT value ->> 'tag',
-       value ->> 'execution_id',
-       value ->> 'position'
-FROM jsonb_each(?)
-WHERE true
+VALUES (?1, ?2, ?3)
 ON CONFLICT DO NOTHING

@@ -1,0 +1,17 @@
+INSERT INTO instances (
+  execution_id, path, parent, parent_step, position, status, state, started_at, ended_at, failure, yielded, input
+)
+VALUES (
+  ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+)
+ON CONFLICT (execution_id, path) DO UPDATE
+SET parent = excluded.parent,
+    parent_step = excluded.parent_step,
+    position = excluded.position,
+    status = excluded.status,
+    state = excluded.state,
+    started_at = excluded.started_at,
+    ended_at = excluded.ended_at,
+    failure = excluded.failure,
+    yielded = excluded.yielded,
+    input = excluded.input
