@@ -3,10 +3,7 @@ INSERT INTO step_history AS history (
   cost_pico, shard
 )
 SELECT given.*, pg_backend_pid() % 16
-FROM unnest(
-  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-  $10::bigint[], $11::bigint[], $12::bigint[]
-) AS given
+FROM unnest($1::history_addition[]) AS given
 ON CONFLICT (team_id, flow, place, prompt, plan_id, model, shard) DO UPDATE
 SET calls = history.calls + excluded.calls,
     cache_hits = history.cache_hits + excluded.cache_hits,

@@ -1,10 +1,7 @@
 INSERT INTO instances (
   execution_id, path, parent, parent_step, position, status, state, started_at, ended_at, failure, yielded, input
 )
-SELECT * FROM unnest(
-  $1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
-  $10::text[], $11::text[], $12::text[]
-)
+SELECT * FROM unnest($1::instance_record[])
 ON CONFLICT (execution_id, path) DO UPDATE
 SET parent = excluded.parent,
     parent_step = excluded.parent_step,

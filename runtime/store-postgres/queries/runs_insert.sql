@@ -7,14 +7,14 @@ WITH begun AS (
     unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls, cache_hits,
     input_tokens, output_tokens, origin, root_status, root_state, lease_epoch, lease_since, lease_until
   )
-  SELECT given.*, 1, clock.now, clock.now + $1
-  FROM unnest(
-    $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::text[], $10::bigint[],
-    $11::text[], $12::text[], $13::bigint[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[],
-    $19::text[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
-    $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
-    $33::bigint[], $34::text[], $35::text[], $36::text[]
-  ) AS given, (SELECT clock_us() AS now) AS clock
+  SELECT
+    given.run, given.plan_id, given.flow, given.root_path, given.simulated, given.started_by, given.setup, given.input,
+    given.created_at, given.lease_process, given.lease_host, given.lease_number, given.status, given.sequence,
+    given.changed_at, given.ended_at, given.failure, given.state, given.limit_pico, given.held_pico, given.settled_pico,
+    given.unknown_pico, given.breaches, given.items_started, given.items_done, given.items_failed, given.rows_read,
+    given.outputs, given.model_calls, given.cache_hits, given.input_tokens, given.output_tokens, given.origin,
+    given.root_status, given.root_state, 1, clock.now, clock.now + $1
+  FROM unnest($2::run_insertion[]) AS given, (SELECT clock_us() AS now) AS clock
   ON CONFLICT (run_id) DO NOTHING
   RETURNING run_id, execution_id
 ), spent AS (
@@ -22,11 +22,10 @@ WITH begun AS (
     execution_id, kind, held_pico, charged_pico, breach, instance, step, attempt, prompt, model, input_tokens,
     cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, has_usage, idempotency_key, at
   )
-  SELECT begun.execution_id, given.*
-  FROM begun, unnest(
-    $37::text[], $38::bigint[], $39::bigint[], $40::boolean[], $41::text[], $42::text[], $43::bigint[], $44::text[],
-    $45::text[], $46::bigint[], $47::bigint[], $48::bigint[], $49::bigint[], $50::bigint[], $51::boolean[], $52::text[],
-    $53::bigint[]
-  ) AS given
+  SELECT
+    begun.execution_id, given.kind, given.held_pico, given.charged_pico, given.breach, given.instance, given.step,
+    given.attempt, given.prompt, given.model, given.input_tokens, given.cache_read_tokens, given.cache_write_tokens,
+    given.output_tokens, given.reasoning_tokens, given.has_usage, given.idempotency_key, given.at
+  FROM begun, unnest($3::usage_line[]) AS given
 )
 SELECT run_id AS "run_id!", execution_id AS "execution_id!", pg_current_xact_id()::text::bigint AS "transaction!" FROM begun

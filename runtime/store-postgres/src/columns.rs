@@ -1,4 +1,4 @@
-//! Rows turned into one array per column, which a statement takes apart again with `unnest`.
+//! Rows turned into one array per column, which a statement takes apart again with `unnest`. For wide rows see `records.rs`.
 
 use crate::text::stored;
 use std::borrow::Cow;
@@ -9,8 +9,4 @@ pub(crate) fn column<'r, T, C>(rows: &'r [T], of: impl Fn(&'r T) -> C) -> Vec<C>
 
 pub(crate) fn texts<'r, T>(rows: &'r [T], of: impl Fn(&'r T) -> &'r str) -> Vec<Cow<'r, str>> {
     rows.iter().map(|row| stored(of(row))).collect()
-}
-
-pub(crate) fn optional_texts<'r, T>(rows: &'r [T], of: impl Fn(&'r T) -> Option<&'r str>) -> Vec<Option<Cow<'r, str>>> {
-    rows.iter().map(|row| of(row).map(stored)).collect()
 }

@@ -20,6 +20,7 @@ mod outputs;
 mod patience;
 mod plans;
 mod prune;
+mod records;
 mod recover;
 mod requests;
 mod summaries;

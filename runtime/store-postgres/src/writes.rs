@@ -1,7 +1,8 @@
 //! One statement for all rows of a table that a group of transitions writes, and one for the tables that nearly each of them writes.
 
-use crate::columns::{column, optional_texts, texts};
+use crate::columns::{column, texts};
 use crate::faults::Place;
+use crate::records::records;
 use crate::text::stored;
 use pmflow_store::StoreError;
 use pmflow_store::tables::HistoryAddition;
@@ -13,34 +14,6 @@ use pmflow_store::tables::rows::{
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, query_file};
-
-/// A statement that appends lines of the ledger, with what it is given before their columns and after them.
-macro_rules! query_with_usage {
-    ($file:literal, { $($before:tt)* }, $usage:ident, { $($after:tt)* }) => {
-        query_file!(
-            $file,
-            $($before)*
-            column($usage, |row| row.kind) as _,
-            column($usage, |row| row.held_pico) as _,
-            column($usage, |row| row.charged_pico) as _,
-            column($usage, |row| row.breach) as _,
-            optional_texts($usage, |row| row.instance) as _,
-            optional_texts($usage, |row| row.step) as _,
-            column($usage, |row| row.attempt.map(i64::from)) as _,
-            column($usage, |row| row.prompt) as _,
-            column($usage, |row| row.model) as _,
-            column($usage, |row| row.usage.input_tokens) as _,
-            column($usage, |row| row.usage.cache_read_tokens) as _,
-            column($usage, |row| row.usage.cache_write_tokens) as _,
-            column($usage, |row| row.usage.output_tokens) as _,
-            column($usage, |row| row.usage.reasoning_tokens) as _,
-            column($usage, |row| row.usage.has_usage) as _,
-            optional_texts($usage, |row| row.idempotency_key) as _,
-            column($usage, |row| row.at) as _,
-            $($after)*
-        )
-    };
-}
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
@@ -106,44 +79,7 @@ pub(crate) async fn insert_runs(
     runs: &[RunInsertion<'_>],
     usage: &[UsageAppend<'_>],
 ) -> Result<Vec<(String, i64, i64)>, StoreError> {
-    let inserted = query_with_usage!("queries/runs_insert.sql", {
-        lease_us,
-        column(runs, |row| row.change.run) as _,
-        column(runs, |row| row.plan_id) as _,
-        column(runs, |row| row.flow) as _,
-        texts(runs, |row| row.root_path) as _,
-        column(runs, |row| row.simulated) as _,
-        column(runs, |row| row.started_by) as _,
-        column(runs, |row| row.setup) as _,
-        column(runs, |row| row.input.as_str()) as _,
-        column(runs, |row| row.created_at) as _,
-        column(runs, |row| row.lease_process) as _,
-        column(runs, |row| row.lease_host) as _,
-        column(runs, |row| i64::from(row.lease_number)) as _,
-        column(runs, |row| row.change.status) as _,
-        column(runs, |row| row.change.sequence) as _,
-        column(runs, |row| row.change.changed_at) as _,
-        column(runs, |row| row.change.ended_at) as _,
-        column(runs, |row| row.change.failure.as_deref()) as _,
-        column(runs, |row| row.change.state) as _,
-        column(runs, |row| row.change.limit_pico) as _,
-        column(runs, |row| row.change.held_pico) as _,
-        column(runs, |row| row.change.settled_pico) as _,
-        column(runs, |row| row.change.unknown_pico) as _,
-        column(runs, |row| row.change.breaches) as _,
-        column(runs, |row| row.change.items_started) as _,
-        column(runs, |row| row.change.items_done) as _,
-        column(runs, |row| row.change.items_failed) as _,
-        column(runs, |row| row.change.rows_read) as _,
-        column(runs, |row| row.change.outputs) as _,
-        column(runs, |row| row.change.model_calls) as _,
-        column(runs, |row| row.change.cache_hits) as _,
-        column(runs, |row| row.change.input_tokens) as _,
-        column(runs, |row| row.change.output_tokens) as _,
-        column(runs, |row| row.origin) as _,
-        column(runs, |row| row.change.root_status) as _,
-        column(runs, |row| row.change.root_state) as _,
-    }, usage, {});
+    let inserted = query_file!("queries/runs_insert.sql", lease_us, records(runs) as _, records(usage) as _);
     let inserted = inserted.fetch_all(connection).await.map_err(|error| place.error(error))?;
     Ok(inserted.into_iter().map(|row| (row.run_id, row.execution_id, row.transaction)).collect())
 }
@@ -158,100 +94,25 @@ async fn transitions(
     if runs.is_empty() && steps.is_empty() && usage.is_empty() && outputs.is_empty() {
         return Ok(Changed::All(None));
     }
-    let done = query_with_usage!("queries/transitions_write.sql", {
-        column(runs, |row| row.execution_id) as _,
-        column(runs, |row| row.epoch) as _,
-        column(runs, |row| row.base) as _,
-        column(runs, |row| row.status) as _,
-        column(runs, |row| row.sequence) as _,
-        column(runs, |row| row.changed_at) as _,
-        column(runs, |row| row.ended_at) as _,
-        column(runs, |row| row.failure.as_deref()) as _,
-        column(runs, |row| row.state) as _,
-        column(runs, |row| row.limit_pico) as _,
-        column(runs, |row| row.held_pico) as _,
-        column(runs, |row| row.settled_pico) as _,
-        column(runs, |row| row.unknown_pico) as _,
-        column(runs, |row| row.breaches) as _,
-        column(runs, |row| row.items_started) as _,
-        column(runs, |row| row.items_done) as _,
-        column(runs, |row| row.items_failed) as _,
-        column(runs, |row| row.rows_read) as _,
-        column(runs, |row| row.outputs) as _,
-        column(runs, |row| row.model_calls) as _,
-        column(runs, |row| row.cache_hits) as _,
-        column(runs, |row| row.input_tokens) as _,
-        column(runs, |row| row.output_tokens) as _,
-        column(runs, |row| row.root_status) as _,
-        column(runs, |row| row.root_state) as _,
-        column(steps, |row| row.execution_id) as _,
-        texts(steps, |row| row.instance) as _,
-        texts(steps, |row| row.step) as _,
-        column(steps, |row| row.place) as _,
-        column(steps, |row| i64::from(row.attempt)) as _,
-        column(steps, |row| row.kind) as _,
-        column(steps, |row| row.target) as _,
-        column(steps, |row| row.status) as _,
-        column(steps, |row| row.started_at) as _,
-        column(steps, |row| row.ended_at) as _,
-        column(steps, |row| row.result.as_deref()) as _,
-        column(steps, |row| row.failure.as_deref()) as _,
-        column(steps, |row| row.model) as _,
-        column(steps, |row| row.usage.input_tokens) as _,
-        column(steps, |row| row.usage.cache_read_tokens) as _,
-        column(steps, |row| row.usage.cache_write_tokens) as _,
-        column(steps, |row| row.usage.output_tokens) as _,
-        column(steps, |row| row.usage.reasoning_tokens) as _,
-        column(steps, |row| row.usage.has_usage) as _,
-        column(steps, |row| row.cost_pico) as _,
-        column(steps, |row| row.from_cache) as _,
-        column(steps, |row| row.input_key) as _,
-        column(usage, |row| row.execution_id) as _,
-    }, usage, {
-        column(outputs, |row| row.execution_id) as _,
-        texts(outputs, |row| row.owner) as _,
-        texts(outputs, |row| row.position) as _,
-        texts(outputs, |row| row.instance) as _,
-        texts(outputs, |row| row.step) as _,
-        column(outputs, |row| row.value.as_str()) as _,
-        column(outputs, |row| row.tags.as_str()) as _,
-        column(outputs, |row| row.at) as _,
-        i64::try_from(runs.len()).unwrap_or(i64::MAX),
-    });
+    let all = i64::try_from(runs.len()).unwrap_or(i64::MAX);
+    let done = query_file!(
+        "queries/transitions_write.sql",
+        records(runs) as _,
+        records(steps) as _,
+        records(usage) as _,
+        records(outputs) as _,
+        all
+    );
     let done = done.fetch_one(connection).await.map_err(|error| place.error(error))?;
-    let all = usize::try_from(done.changed).is_ok_and(|changed| changed == runs.len());
-    Ok(if all { Changed::All(Some(done.transaction)) } else { Changed::Fewer })
+    Ok(if done.changed == all { Changed::All(Some(done.transaction)) } else { Changed::Fewer })
 }
 
 fn instances_put<'r>(rows: &'r [InstancePut<'_>]) -> Statement<'r> {
-    query_file!(
-        "queries/instances_put.sql",
-        column(rows, |row| row.execution_id) as _,
-        texts(rows, |row| row.path) as _,
-        optional_texts(rows, |row| row.parent) as _,
-        optional_texts(rows, |row| row.parent_step) as _,
-        column(rows, |row| row.position) as _,
-        column(rows, |row| row.status) as _,
-        column(rows, |row| row.state) as _,
-        column(rows, |row| row.started_at) as _,
-        column(rows, |row| row.ended_at) as _,
-        column(rows, |row| row.failure.as_deref()) as _,
-        column(rows, |row| row.yielded.as_deref()) as _,
-        column(rows, |row| row.input.as_deref()) as _,
-    )
+    query_file!("queries/instances_put.sql", records(rows) as _)
 }
 
 fn instances_end<'r>(rows: &'r [InstanceEnding<'_>]) -> Statement<'r> {
-    query_file!(
-        "queries/instances_end.sql",
-        column(rows, |row| row.execution_id) as _,
-        texts(rows, |row| row.path) as _,
-        column(rows, |row| row.status) as _,
-        column(rows, |row| row.ended_at) as _,
-        column(rows, |row| row.failure.as_deref()) as _,
-        column(rows, |row| row.yielded.as_deref()) as _,
-        column(rows, |row| row.input.as_deref()) as _,
-    )
+    query_file!("queries/instances_end.sql", records(rows) as _)
 }
 
 fn bindings_drop<'r>(rows: &'r [InstanceKey<'_>]) -> Statement<'r> {
@@ -293,21 +154,7 @@ fn cache_put<'r>(rows: &'r [&CachePut<'_>]) -> Statement<'r> {
 }
 
 fn history_add<'r>(rows: &'r [HistoryAddition<'_>]) -> Statement<'r> {
-    query_file!(
-        "queries/history_add.sql",
-        column(rows, |row| row.flow) as _,
-        column(rows, |row| row.place) as _,
-        column(rows, |row| row.prompt) as _,
-        column(rows, |row| row.plan_id) as _,
-        column(rows, |row| row.model) as _,
-        column(rows, |row| row.calls) as _,
-        column(rows, |row| row.cache_hits) as _,
-        column(rows, |row| row.failures) as _,
-        column(rows, |row| row.input_tokens) as _,
-        column(rows, |row| row.output_tokens) as _,
-        column(rows, |row| row.latency_us) as _,
-        column(rows, |row| row.cost_pico) as _,
-    )
+    query_file!("queries/history_add.sql", records(rows) as _)
 }
 
 fn approval<'r>(change: &'r ApprovalChange<'_>) -> Statement<'r> {

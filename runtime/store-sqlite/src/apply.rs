@@ -56,7 +56,7 @@ impl Applier<'_> {
         let mut last_execution = self.last_execution(steps).await?;
         let judged: Vec<Judged> = steps.iter().map(|step| judge(step, &mut heads, &mut last_execution)).collect();
         let group = Group { steps, judged, heads: &heads, lease_us: self.lease_us, place: self.place };
-        let Some((verdicts, breaches)) = self.connection.rows(self.place, |rows| group.write(rows)).await?? else {
+        let Some(WrittenRows { verdicts, breaches }) = self.connection.rows(self.place, |rows| group.write(rows)).await?? else {
             return Ok(Applied::Overtaken);
         };
         self.memory.last_execution = Some(last_execution).filter(|last| *last > 0).or(self.memory.last_execution);
@@ -178,6 +178,13 @@ struct Group<'g, 'w> {
     place: &'g Place,
 }
 
+/// A group whose rows are written.
+struct WrittenRows {
+    verdicts: Vec<Verdict>,
+    /// Calls that were billed above their holds.
+    breaches: Vec<Breach>,
+}
+
 impl Group<'_, '_> {
     /// None: nothing was done, for it takes more than rows.
     fn write_and_commit(self, rows: &Rows<'_>) -> Result<Option<Applied>, StoreError> {
@@ -185,7 +192,7 @@ impl Group<'_, '_> {
         let execute = |statement| rows.execute(statement).map_err(|error| place.direct_error(error));
         execute("BEGIN IMMEDIATE")?;
         let back = match self.write(rows) {
-            Ok(Some((verdicts, breaches))) if breaches.is_empty() => {
+            Ok(Some(WrittenRows { verdicts, breaches })) if breaches.is_empty() => {
                 execute("COMMIT")?;
                 return Ok(Some(Applied::Written(verdicts, Outlook::of(heads))));
             }
@@ -198,8 +205,8 @@ impl Group<'_, '_> {
         Ok(back)
     }
 
-    /// The verdicts, and the calls that were billed above their holds; none: a run did not stand as it was known to.
-    fn write(self, rows: &Rows<'_>) -> Result<Option<(Vec<Verdict>, Vec<Breach>)>, StoreError> {
+    /// None: a run did not stand as it was known to.
+    fn write(self, rows: &Rows<'_>) -> Result<Option<WrittenRows>, StoreError> {
         let Group { steps, judged, heads, lease_us, place } = self;
         let accepted: Vec<Option<Accepted<'_>>> =
             steps.iter().zip(&judged).map(|(step, judged)| step.accepted(judged, heads)).collect();
@@ -216,7 +223,7 @@ impl Group<'_, '_> {
             write_changes(rows, &changes).map(|()| true)
         };
         let written = written().map_err(|error| place.direct_error(error))?;
-        Ok(written.then_some((verdicts, changes.breaches)))
+        Ok(written.then_some(WrittenRows { verdicts, breaches: changes.breaches }))
     }
 }
 

@@ -5,7 +5,6 @@
 use crate::faults::Place;
 use pmflow_store::StoreError;
 use pmflow_store::tables::rows::{Column, Columns};
-use rusqlite::types::Null;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor};
 use std::fmt;
@@ -120,9 +119,9 @@ fn bind(statement: &mut rusqlite::Statement<'_>, row: &impl Columns) -> rusqlite
     let mut next = 1;
     row.each(&mut |column| {
         match column {
-            Column::Null => statement.raw_bind_parameter(next, Null)?,
             Column::Integer(number) => statement.raw_bind_parameter(next, number)?,
             Column::Text(text) => statement.raw_bind_parameter(next, text)?,
+            Column::Boolean(truth) => statement.raw_bind_parameter(next, truth)?,
         }
         next += 1;
         Ok::<(), rusqlite::Error>(())

@@ -76,6 +76,8 @@ async fn a_run_of_an_earlier_layout_goes_on() {
         FROM workflow_executions;
         ALTER TABLE workflow_executions DROP COLUMN root_status;
         ALTER TABLE workflow_executions DROP COLUMN root_state;
+        DROP TYPE run_change, run_insertion, step_record, usage_line, output_record, instance_record, instance_ending, history_addition;
+        ALTER TABLE workflow_executions ADD CONSTRAINT workflow_executions_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams;
         DELETE FROM pmflow_migrations WHERE version >= 6";
     execute(&database.address, earlier).await.unwrap();
     let options = PostgresOptions::at(&database.address).unwrap();
@@ -125,6 +127,7 @@ async fn tables_changed_by_hand_are_named() {
             "ALTER TABLE node_executions DROP CONSTRAINT node_executions_pkey",
             "there is no unique node_executions (execution_id, step, attempt)",
         ),
+        ("ALTER TYPE step_record DROP ATTRIBUTE failure", "there is no column step_record.failure text"),
         ("ALTER TABLE approvals ADD COLUMN note text NOT NULL", "there is one more column approvals.note text required"),
     ] {
         let database = migrated().await;

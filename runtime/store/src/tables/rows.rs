@@ -7,12 +7,12 @@ use pmflow_ledger::EntryKind;
 use pmflow_plan::{Failure, Money, Usage, Value};
 use serde::Serialize;
 
-/// What stands in one column of a row.
+/// What stands in one column of a row; none: NULL.
 #[derive(Clone, Copy, Debug)]
 pub enum Column<'v> {
-    Null,
-    Integer(i64),
-    Text(&'v str),
+    Integer(Option<i64>),
+    Text(Option<&'v str>),
+    Boolean(Option<bool>),
 }
 
 /// A row whose columns a statement takes by their places.
@@ -22,42 +22,56 @@ pub trait Columns {
 }
 
 pub trait AsColumn {
+    const NULL: Column<'static>;
+
     fn as_column(&self) -> Column<'_>;
 }
 
 impl AsColumn for i64 {
+    const NULL: Column<'static> = Column::Integer(None);
+
     fn as_column(&self) -> Column<'_> {
-        Column::Integer(*self)
+        Column::Integer(Some(*self))
     }
 }
 
 impl AsColumn for u32 {
+    const NULL: Column<'static> = Column::Integer(None);
+
     fn as_column(&self) -> Column<'_> {
-        Column::Integer(i64::from(*self))
+        Column::Integer(Some(i64::from(*self)))
     }
 }
 
 impl AsColumn for bool {
+    const NULL: Column<'static> = Column::Boolean(None);
+
     fn as_column(&self) -> Column<'_> {
-        Column::Integer(i64::from(*self))
+        Column::Boolean(Some(*self))
     }
 }
 
 impl AsColumn for &str {
+    const NULL: Column<'static> = Column::Text(None);
+
     fn as_column(&self) -> Column<'_> {
-        Column::Text(self)
+        Column::Text(Some(self))
     }
 }
 
 impl AsColumn for String {
+    const NULL: Column<'static> = Column::Text(None);
+
     fn as_column(&self) -> Column<'_> {
-        Column::Text(self)
+        Column::Text(Some(self))
     }
 }
 
 impl<T: AsColumn> AsColumn for Option<T> {
+    const NULL: Column<'static> = T::NULL;
+
     fn as_column(&self) -> Column<'_> {
-        self.as_ref().map_or(Column::Null, AsColumn::as_column)
+        self.as_ref().map_or(T::NULL, AsColumn::as_column)
     }
 }
 
