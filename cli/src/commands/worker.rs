@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Code> {
     block_on(async {
         let stop = stop_signals()?;
         let store = open(&project).await?;
-        terminal.note(&format!("working on up to {} runs at once", arguments.work.runs));
+        terminal.note(&format!("working on up to {} runs at once, of the database {}", arguments.work.runs, store.place()));
         let alerts = alerts(&project, store.clone())?;
         let telemetry = monitoring::telemetry()?;
         tokio::spawn(project.settings.retention.keep(store.clone(), stop.clone()));

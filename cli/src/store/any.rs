@@ -22,6 +22,14 @@ pub enum AnyStore {
 }
 
 impl AnyStore {
+    /// Its file, or its address without a password.
+    pub fn place(&self) -> &str {
+        match self {
+            AnyStore::Sqlite(store) => store.path(),
+            AnyStore::Postgres(store) => store.address(),
+        }
+    }
+
     /// Whether it could be written to, now.
     pub async fn is_reachable(&self) -> bool {
         match self {

@@ -43,7 +43,7 @@ pub enum StoreError {
 
     #[error(
         "there is no room left for the database {place} ({detail}). What was recorded so far is intact. Free some disk \
-         space, then resume the run: it goes on where it stopped."
+         space: a run that had begun goes on where it stopped (`pmflow run --resume RUN`), one that had not is started again."
     )]
     Full { place: String, detail: String },
 

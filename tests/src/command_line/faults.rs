@@ -67,7 +67,11 @@ fn a_disk_that_is_full_from_any_write_on() {
         }
         assert_eq!(run.code, Some(3), "write {write}: {}", run.err);
         assert!(run.err.contains("there is no room left for the database"), "write {write}: {}", run.err);
-        assert!(run.err.contains("Free some disk space, then resume the run"), "write {write}: {}", run.err);
+        assert!(
+            run.err.contains("Free some disk space: a run that had begun goes on where it stopped"),
+            "write {write}: {}",
+            run.err
+        );
         stopped += 1;
         // Before a run has its id, there is nothing to resume; how many writes that takes is SQLite's affair.
         let again = if json(&folder, "runs").pointer("/runs").and_then(Value::as_array).is_some_and(|runs| runs.len() == 2) {
@@ -128,7 +132,11 @@ fn a_server_whose_disk_is_full_from_any_write_on() {
         stopped += 1;
         assert_eq!(run.code, Some(3), "write {write}: {}", run.err);
         assert!(run.err.contains("there is no room left for the database"), "write {write}: {}", run.err);
-        assert!(run.err.contains("Free some disk space, then resume the run"), "write {write}: {}", run.err);
+        assert!(
+            run.err.contains("Free some disk space: a run that had begun goes on where it stopped"),
+            "write {write}: {}",
+            run.err
+        );
         let begun = json(&folder, "runs").pointer("/runs").and_then(Value::as_array).is_some_and(|runs| !runs.is_empty());
         let again = folder.pmflow(if begun { "run --resume last --max-cost 1" } else { "run hello.pmflow --simulate" });
         assert!(again.code == Some(0) || again.err.contains("nothing to resume"), "write {write}: {}", again.err);
