@@ -42,4 +42,4 @@ CREATE TYPE history_addition AS (
 );
 
 -- A team is never deleted, and looking at it for each run that began was a twentieth of the server's time.
-ALTER TABLE workflow_executions DROP CONSTRAINT workflow_executions_team_id_fkey;
+ALTER TABLE workflow_executions DROP CONSTRAINT IF EXISTS workflow_executions_team_id_fkey;

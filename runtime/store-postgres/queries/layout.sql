@@ -1,4 +1,5 @@
--- One line per column and per unique index of these tables, as `layout.txt` has them.
+-- One line per column and per unique index of these tables, and per column of these types, as `layout.txt` has them. A row is given
+-- to a statement by the places of its columns.
 SELECT line AS "line!"
 FROM (
   SELECT format(
@@ -7,6 +8,16 @@ FROM (
          ) AS line
   FROM unnest($1::text[]) AS given (name)
   JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(name))
+  JOIN pg_class AS relation ON relation.oid = a.attrelid AND relation.relkind <> 'c'
+  WHERE a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL
+  SELECT format(
+           'place %s of %s: %s %s', row_number() OVER (PARTITION BY name ORDER BY a.attnum), name, a.attname,
+           format_type(a.atttypid, a.atttypmod)
+         )
+  FROM unnest($1::text[]) AS given (name)
+  JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(name))
+  JOIN pg_class AS relation ON relation.oid = a.attrelid AND relation.relkind = 'c'
   WHERE a.attnum > 0 AND NOT a.attisdropped
   UNION ALL
   SELECT format(

@@ -352,7 +352,7 @@ pub(crate) async fn spending(
         day: row.day,
         flow: row.flow,
         model: row.model,
-        member: row.started_by,
+        member: crate::text::read(row.started_by),
         calls: unsigned(row.calls),
         breaches: unsigned(row.breaches),
         input_tokens: unsigned(row.input_tokens),

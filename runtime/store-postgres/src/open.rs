@@ -209,9 +209,13 @@ async fn refuse_foreign(connection: &mut PgConnection, place: &Place) -> Result<
 /// `queries/layout.sql` gives what stands in this file for a database that was just made; `./prepare` writes it.
 const LAYOUT: &str = include_str!("../layout.txt");
 
-/// The tables of the layout.
+/// The tables and types of the layout.
 fn names() -> Vec<String> {
-    let names: BTreeSet<&str> = LAYOUT.lines().filter_map(|line| line.split([' ', '.']).nth(1)).collect();
+    let name = |line: &'static str| match line.strip_prefix("place ") {
+        Some(place) => place.split([' ', ':']).nth(2),
+        None => line.split([' ', '.']).nth(1),
+    };
+    let names: BTreeSet<&str> = LAYOUT.lines().filter_map(name).collect();
     names.into_iter().map(str::to_owned).collect()
 }
 
@@ -220,7 +224,7 @@ async fn check_tables(connection: &mut PgConnection, place: &Place) -> Result<()
     let found = query_file_scalar!("queries/layout.sql", &names() as _).fetch_all(connection).await;
     let found = found.map_err(|error| place.error(error))?;
     let missing: Vec<&str> = LAYOUT.lines().filter(|line| !found.iter().any(|found| found == line)).collect();
-    let required = |line: &&String| line.starts_with("column ") && line.ends_with(" required");
+    let required = |line: &&String| line.starts_with("place ") || line.starts_with("column ") && line.ends_with(" required");
     let added: Vec<&String> = found.iter().filter(required).filter(|line| !LAYOUT.lines().any(|own| own == *line)).collect();
     let detail = match (missing.as_slice(), added.as_slice()) {
         ([], []) => return Ok(()),

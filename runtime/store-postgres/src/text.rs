@@ -1,4 +1,5 @@
-//! Texts that come from rows, as PostgreSQL can hold them: it has no U+0000. The order byte by byte stays what it was.
+//! Texts that come from rows, as PostgreSQL can hold them: it has no U+0000. The order byte by byte stays what it was. Names in plans
+//! have neither U+0000 nor U+0001, and JSON has them as escapes, so those are read as they stand.
 
 use pmflow_engine::Path;
 use std::borrow::Cow;

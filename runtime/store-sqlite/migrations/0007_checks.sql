@@ -33,5 +33,5 @@ WHERE type = 'table' AND name IN ('token_usage_logs', 'budget_entries');
 PRAGMA writable_schema = RESET;
 
 -- A hold is not yet spent, and half of all lines are holds. The change of an index also tells other connections of the new texts.
-DROP INDEX token_usage_logs_by_time;
+DROP INDEX IF EXISTS token_usage_logs_by_time;
 CREATE INDEX token_usage_logs_by_time ON token_usage_logs (at) WHERE model IS NOT NULL AND kind <> 'hold';

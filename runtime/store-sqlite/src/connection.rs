@@ -34,8 +34,9 @@ impl Connection {
         let statements = match self.statements.take() {
             Some(statements) => statements,
             None => {
-                // SAFETY: it is a pointer to an open connection, which closes after `statements` is dropped, see the order of
-                // the fields and `close`. It does not close it itself, and is used only while the lock is held.
+                // SAFETY: it is a pointer to an open connection, which closes after `statements` is dropped: `close` sees to it, and
+                // the order of the fields. `statements` does not close it itself, and is used only while the lock is held, that it is
+                // dropped under included: sqlx's thread may still be busy with a statement that has answered with an error.
                 #[allow(unsafe_code, reason = "sqlx has no way of its own to bind values without a thread in between")]
                 let second = unsafe { rusqlite::Connection::from_handle(locked.as_raw_handle().as_ptr()) };
                 let second = second.map_err(|error| place.direct_error(error))?;
@@ -60,9 +61,14 @@ impl Connection {
         self.opened.execute("ROLLBACK").await.map(|_| ())
     }
 
-    /// Folds the write-ahead log back, and ends what transaction there is.
+    /// Folds the write-ahead log back, and ends what transaction there is. A connection is not to be dropped without.
     pub async fn close(mut self) -> Result<(), sqlx::Error> {
-        drop(self.statements.take());
+        if let Some(statements) = self.statements.take() {
+            // Where there is no lock to be had, there is no thread either.
+            let locked = self.opened.lock_handle().await;
+            drop(statements);
+            drop(locked);
+        }
         self.opened.close().await
     }
 }

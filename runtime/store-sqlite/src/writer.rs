@@ -188,7 +188,10 @@ impl Writer {
     async fn vacuum(&mut self) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(statement).execute(connection.queries()).await.map_err(|error| self.place.error(error))?;
+            if let Err(error) = sqlx::query(statement).execute(connection.queries()).await {
+                let _ = connection.close().await;
+                return Err(self.place.error(error));
+            }
         }
         self.connection = Some(connection);
         Ok(())

@@ -127,7 +127,12 @@ async fn tables_changed_by_hand_are_named() {
             "ALTER TABLE node_executions DROP CONSTRAINT node_executions_pkey",
             "there is no unique node_executions (execution_id, step, attempt)",
         ),
-        ("ALTER TYPE step_record DROP ATTRIBUTE failure", "there is no column step_record.failure text"),
+        ("ALTER TYPE step_record DROP ATTRIBUTE failure", "there is no place 12 of step_record: failure text"),
+        ("ALTER TYPE step_record ADD ATTRIBUTE note text", "there is one more place 23 of step_record: note text"),
+        (
+            "ALTER TYPE run_change DROP ATTRIBUTE root_status; ALTER TYPE run_change ADD ATTRIBUTE root_status text",
+            "there is no place 25 of run_change: root_status text",
+        ),
         ("ALTER TABLE approvals ADD COLUMN note text NOT NULL", "there is one more column approvals.note text required"),
     ] {
         let database = migrated().await;

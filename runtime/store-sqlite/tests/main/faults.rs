@@ -279,7 +279,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert!(acknowledged > 2, "there was room for some");
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     assert_eq!(error.remedy(), Remedy::Pause);
-    assert!(error.to_string().contains("no room left") && error.to_string().contains("resume the run"), "{error}");
+    assert!(error.to_string().contains("no room left") && error.to_string().contains("goes on where it stopped"), "{error}");
     let again = store.commit(vec![large(acknowledged + 1)]).await;
     assert!(matches!(again, Err(StoreError::Full { .. })), "it stays full: {again:?}");
     stored(&store, transition(&lease, acknowledged + 1, vec![])).await;
