@@ -224,8 +224,8 @@ async fn check_tables(connection: &mut PgConnection, place: &Place) -> Result<()
     let found = query_file_scalar!("queries/layout.sql", &names() as _).fetch_all(connection).await;
     let found = found.map_err(|error| place.error(error))?;
     let missing: Vec<&str> = LAYOUT.lines().filter(|line| !found.iter().any(|found| found == line)).collect();
-    let required = |line: &&String| line.starts_with("place ") || line.starts_with("column ") && line.ends_with(" required");
-    let added: Vec<&String> = found.iter().filter(required).filter(|line| !LAYOUT.lines().any(|own| own == *line)).collect();
+    let in_the_way = |line: &&String| line.starts_with("place ") || line.starts_with("column ") && line.ends_with(" required");
+    let added: Vec<&String> = found.iter().filter(in_the_way).filter(|line| !LAYOUT.lines().any(|own| own == *line)).collect();
     let detail = match (missing.as_slice(), added.as_slice()) {
         ([], []) => return Ok(()),
         ([first], _) => format!("there is no {first}"),

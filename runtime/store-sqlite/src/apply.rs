@@ -251,9 +251,15 @@ fn write_approval(rows: &Rows<'_>, change: &ApprovalChange<'_>) -> rusqlite::Res
     let touched = match change {
         ApprovalChange::Requested(execution, row) => {
             let (step, instance) = (row.step.as_str(), row.instance.as_str());
-            let by_whom = [row.text.as_column(), row.by.as_column(), row.until.as_column(), row.at.as_column()];
-            let [text, by, until, at] = by_whom;
-            let columns = [execution.as_column(), step.as_column(), instance.as_column(), text, by, until, at];
+            let columns = [
+                execution.as_column(),
+                step.as_column(),
+                instance.as_column(),
+                row.text.as_column(),
+                row.by.as_column(),
+                row.until.as_column(),
+                row.at.as_column(),
+            ];
             rows.each(include_str!("../queries/approval_put.sql"), [&columns], None)
         }
         ApprovalChange::Closed { execution, step, approved, by, at } => {

@@ -7,7 +7,6 @@ use pmflow_store::StoreError;
 use pmflow_store::tables::rows::{Column, Columns};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor};
-use std::fmt;
 
 /// As many statements as are kept prepared: all that there are.
 const STATEMENTS_MAX: usize = 32;
@@ -70,12 +69,6 @@ impl Connection {
             drop(locked);
         }
         self.opened.close().await
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 

@@ -46,7 +46,7 @@ pub struct HistoryAddition<'w> {
 }
 
 columns!(
-    HistoryAddition:
+    HistoryAddition<'_>:
     flow, place, prompt, plan_id, model, calls, cache_hits, failures, input_tokens, output_tokens, latency_us, cost_pico,
 );
 

@@ -21,6 +21,7 @@ pub trait Columns {
     fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E>;
 }
 
+/// A value that stands in a column.
 pub trait AsColumn {
     const NULL: Column<'static>;
 
@@ -83,8 +84,8 @@ impl<const N: usize> Columns for [Column<'_>; N] {
 
 /// The columns of a row in their order, those of `$first` before its own.
 macro_rules! columns {
-    ($row:ident $(after $first:ident)?: $($column:ident $(.$part:ident)?),+ $(,)?) => {
-        impl Columns for $row<'_> {
+    ($row:ident $(<$lifetime:lifetime>)? $(after $first:ident)?: $($column:ident $(.$part:ident)?),+ $(,)?) => {
+        impl Columns for $row $(<$lifetime>)? {
             fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E> {
                 $(self.$first.each(take)?;)?
                 $(take(self.$column $(.$part)?.as_column())?;)+
@@ -128,7 +129,7 @@ pub struct RunChange<'w> {
 }
 
 columns!(
-    RunChange:
+    RunChange<'_>:
     execution_id, run, epoch, base, status, sequence, changed_at, ended_at, failure, state, limit_pico, held_pico,
     settled_pico, unknown_pico, breaches, items_started, items_done, items_failed, rows_read, outputs, model_calls,
     cache_hits, input_tokens, output_tokens, root_status, root_state,
@@ -152,7 +153,7 @@ pub struct RunInsertion<'w> {
 }
 
 columns!(
-    RunInsertion after change:
+    RunInsertion<'_> after change:
     plan_id, flow, root_path, simulated, started_by, setup, origin, input, created_at, lease_process, lease_host,
     lease_number,
 );
@@ -237,7 +238,7 @@ pub struct InstancePut<'w> {
 }
 
 columns!(
-    InstancePut:
+    InstancePut<'_>:
     execution_id, path, parent, parent_step, position, status, state, started_at, ended_at, failure, yielded, input,
 );
 
@@ -284,7 +285,7 @@ pub struct InstanceEnding<'w> {
 }
 
 columns!(
-    InstanceEnding:
+    InstanceEnding<'_>:
     execution_id, path, status, ended_at, failure, yielded, input,
 );
 
@@ -310,7 +311,7 @@ pub struct InstanceKey<'w> {
 }
 
 columns!(
-    InstanceKey:
+    InstanceKey<'_>:
     execution_id, path,
 );
 
@@ -323,7 +324,7 @@ pub struct BindingPut<'w> {
 }
 
 columns!(
-    BindingPut:
+    BindingPut<'_>:
     execution_id, instance, name, value,
 );
 
@@ -373,7 +374,7 @@ pub struct StepRecord<'w> {
 }
 
 columns!(
-    StepRecord:
+    StepRecord<'_>:
     execution_id, instance, step, place, attempt, kind, target, status, started_at, ended_at, result, failure, model,
     usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens,
     usage.reasoning_tokens, usage.has_usage, cost_pico, from_cache, input_key,
@@ -416,7 +417,7 @@ pub struct OutputInsertion<'w> {
 }
 
 columns!(
-    OutputInsertion:
+    OutputInsertion<'_>:
     execution_id, owner, position, instance, step, value, tags, at,
 );
 
@@ -443,7 +444,7 @@ pub struct TagInsertion<'w> {
 }
 
 columns!(
-    TagInsertion:
+    TagInsertion<'_>:
     tag, execution_id, position,
 );
 
@@ -465,7 +466,7 @@ pub struct UsageAppend<'w> {
 }
 
 columns!(
-    UsageAppend:
+    UsageAppend<'_>:
     execution_id, kind, held_pico, charged_pico, breach, instance, step, attempt, prompt, model, usage.input_tokens,
     usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens, usage.reasoning_tokens, usage.has_usage,
     idempotency_key, at,
@@ -502,7 +503,7 @@ pub struct CachePut<'w> {
 }
 
 columns!(
-    CachePut:
+    CachePut<'_>:
     key, value, flow, prompt, at,
 );
 
@@ -512,12 +513,10 @@ pub struct RequestTaken {
     pub execution_id: i64,
 }
 
-impl Columns for RequestTaken {
-    fn each<E>(&self, take: &mut impl FnMut(Column<'_>) -> Result<(), E>) -> Result<(), E> {
-        take(self.request_id.as_column())?;
-        take(self.execution_id.as_column())
-    }
-}
+columns!(
+    RequestTaken:
+    request_id, execution_id,
+);
 
 pub fn entry_kind_name(kind: EntryKind) -> &'static str {
     match kind {
