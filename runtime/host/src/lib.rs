@@ -232,7 +232,7 @@ impl<S: Store> Host<S> {
             };
             self.fault.pass(fault::Boundary::Commit);
             match self.store.create(new).await? {
-                Created::Exists => {}
+                Created::Exists => names::move_away(),
                 Created::Run { lease, refused } => {
                     self.fault.pass(fault::Boundary::Commit);
                     return self.live(run, effects, setup, lease, approvals, vec![first], Some(refused)).await;
@@ -278,10 +278,13 @@ impl<S: Store> Host<S> {
                 setup: setup_text.clone(),
                 origin: setup.origin.clone().map(|origin| RunId(origin.into())),
             };
-            if let Created::Run { lease, .. } = self.store.create(new).await? {
-                // Should this process die here, the run is free when its lease is over.
-                self.store.release(&lease).await?;
-                return Ok(id);
+            match self.store.create(new).await? {
+                Created::Exists => names::move_away(),
+                Created::Run { lease, .. } => {
+                    // Should this process die here, the run is free when its lease is over.
+                    self.store.release(&lease).await?;
+                    return Ok(id);
+                }
             }
         }
     }
