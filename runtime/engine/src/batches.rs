@@ -26,7 +26,7 @@ impl<'a> Turn<'a> {
 
     /// The call waits for others, and gives back its place in its loop until it is answered.
     pub fn collect(&mut self, at: &At<'a>, state: PromptState, sent: &Sent, entry: Entry) {
-        let phase = PromptPhase::InFlight { hold: sent.hold, sent_at: self.now, batch: Some(Batched::Collecting) };
+        let phase = PromptPhase::InFlight { hold: sent.hold, sent_at: self.now, batch: Some(Batched::Collecting), sent: None };
         self.enter(at, StepState::Prompt(PromptState { phase, ..state }));
         self.write_ledger(entry, Some(sent), None);
         self.doze(&at.instance);
@@ -73,7 +73,7 @@ impl<'a> Turn<'a> {
             match self.model_call(&at, &state, &sent) {
                 Ok(call) => {
                     let batch = Some(Batched::Sending(number));
-                    self.set_phase(&at, PromptPhase::InFlight { hold: sent.hold, sent_at: self.now, batch });
+                    self.set_phase(&at, PromptPhase::InFlight { hold: sent.hold, sent_at: self.now, batch, sent: None });
                     self.state.counters.model_calls += 1;
                     requests.push(call);
                 }
@@ -96,7 +96,7 @@ impl<'a> Turn<'a> {
             let Some((at, state, sent)) = self.handed(call) else { continue };
             let PromptPhase::InFlight { sent_at, batch: Some(Batched::Sending(_)), .. } = state.phase else { continue };
             let batch = Some(Batched::Submitted(name.clone()));
-            self.set_phase(&at, PromptPhase::InFlight { hold: sent.hold, sent_at, batch });
+            self.set_phase(&at, PromptPhase::InFlight { hold: sent.hold, sent_at, batch, sent: None });
             taken = true;
         }
         if taken && let Some(batch) = self.submitted().remove(name) {

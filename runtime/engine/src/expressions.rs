@@ -9,7 +9,7 @@ use pmflow_plan::eval::{self, Context, Scope};
 use pmflow_plan::value::Record;
 use pmflow_plan::{Expr, Failure, Parameter, ParameterDefault, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Values above this weight get a row of their own instead of being written with their instance at every step.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -21,7 +21,10 @@ pub(crate) fn evaluate(expr: &Expr, scope: &Scope, context: &Context<'_>) -> Res
 /// The run's clock: `now()` and `today()` are the same wherever and however often they are read.
 pub(crate) fn clock(created_at: Time) -> Scope {
     let day = i32::try_from(created_at.div_euclid(DAY_MICROSECONDS)).unwrap_or(i32::MAX);
-    Scope::new().with_all([(eval::NOW, Value::Datetime(created_at)), (eval::TODAY, Value::Date(day))])
+    // Asked for with every expression.
+    static NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| [eval::NOW.into(), eval::TODAY.into()]);
+    let [now, today] = NAMES.clone();
+    Scope::new().with_all([(now, Value::Datetime(created_at)), (today, Value::Date(day))])
 }
 
 pub(crate) const DAY_MICROSECONDS: i64 = 86_400_000_000;
@@ -44,7 +47,7 @@ impl<'a> Turn<'a> {
             next = instance.surrounding().and_then(|path| self.state.instances.get(path));
         }
         around.iter().rev().fold(clock(self.state.clock()), |scope, instance| {
-            scope.with_all(instance.memory.bindings.iter().map(|(name, value)| (name.as_str(), value.clone())))
+            scope.with_all(instance.memory.bindings.iter().map(|(name, value)| (name.clone(), value.clone())))
         })
     }
 

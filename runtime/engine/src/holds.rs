@@ -9,6 +9,7 @@ use crate::write::LedgerRow;
 use crate::{CallId, Command, Shortage, Write, failures, prompts};
 use pmflow_ledger::{Entry, Reservation};
 use pmflow_plan::{Billing, Budget, CapFidelity, Failure, Model, Money, OnExceed, Prompt, Usage, WhenShort};
+use std::sync::Arc;
 
 /// A draw asks for the holds of so many calls: it costs a transaction of its own.
 const CALLS_PER_DRAW: i128 = 64;
@@ -248,12 +249,12 @@ impl<'a> Turn<'a> {
             self.collect(at, state, sent, entry);
             return Grant::Sent;
         }
-        match sent.and_then(|sent| Ok((self.model_call(at, &state, &sent)?, sent))) {
+        match sent.and_then(|mut sent| Ok((self.first_model_call(at, &state, &mut sent)?, sent))) {
             Ok((call, sent)) => {
-                let phase = PromptPhase::InFlight { hold, sent_at: self.now, batch: None };
-                self.enter(at, StepState::Prompt(PromptState { phase, ..state }));
                 self.state.counters.model_calls += 1;
                 self.write_ledger(entry, Some(&sent), None);
+                let phase = PromptPhase::InFlight { hold, sent_at: self.now, batch: None, sent: Some(Arc::new(sent)) };
+                self.enter(at, StepState::Prompt(PromptState { phase, ..state }));
                 self.commands.push(Command::CallModel(call));
                 Grant::Sent
             }

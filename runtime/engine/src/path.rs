@@ -26,12 +26,12 @@ impl Path {
     }
 
     pub fn step(&self, name: &str) -> Path {
-        Path(format!("{}/{}", self.0, escaped(name)).into())
+        self.below(&escaped(name))
     }
 
     /// A step by its path below this instance, whose names are escaped already.
     pub(crate) fn below(&self, local: &str) -> Path {
-        Path(format!("{}/{local}", self.0).into())
+        Path([&self.0, "/", local].concat().into())
     }
 
     /// True of every instance and step under this one.

@@ -95,7 +95,7 @@ impl<'a> Turn<'a> {
     fn lose_call(&mut self, at: &At<'a>) {
         let Some(entry) = self.entry(at) else { return };
         let StepState::Prompt(state) = &entry.state else { return };
-        let PromptPhase::InFlight { hold, sent_at, batch } = &state.phase else { return };
+        let PromptPhase::InFlight { hold, sent_at, batch, .. } = &state.phase else { return };
         if matches!(batch, Some(Batched::Collecting | Batched::Submitted(_))) {
             return;
         }

@@ -2,6 +2,7 @@
 
 use crate::event::Shortage;
 use crate::path::{Path, RunId};
+use crate::steps::Sent;
 use crate::turns::Turns;
 use crate::write::{Counters, InstanceRow, InstanceStatus, RunRow, RunStatus};
 use crate::{Row, Time};
@@ -186,21 +187,21 @@ pub(crate) struct Memory {
 /// Values by name. Stored with the instance are those that are small enough.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bindings {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<Arc<str>, Value>,
     /// Have rows of their own.
     external: BTreeSet<String>,
 }
 
 impl Bindings {
     pub fn one(name: &str, value: Value) -> Bindings {
-        Bindings { values: BTreeMap::from([(name.to_owned(), value)]), external: BTreeSet::new() }
+        Bindings { values: BTreeMap::from([(name.into(), value)]), external: BTreeSet::new() }
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         self.values.iter()
     }
 
@@ -212,14 +213,14 @@ impl Bindings {
         }
         match self.values.get_mut(name) {
             Some(old) => *old = value,
-            None => drop(self.values.insert(name.to_owned(), value)),
+            None => drop(self.values.insert(name.into(), value)),
         }
     }
 }
 
 impl Serialize for Bindings {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.values.iter().filter(|(name, _)| !self.external.contains(*name)))
+        serializer.collect_map(self.values.iter().filter(|(name, _)| !self.external.contains(&***name)))
     }
 }
 
@@ -325,6 +326,9 @@ pub(crate) enum PromptPhase {
         /// Of a call that is sent together with others.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         batch: Option<Batched>,
+        /// What was sent, where this process has sent it; else it is worked out again.
+        #[serde(skip)]
+        sent: Option<Arc<Sent>>,
     },
     Backoff {
         until: Time,
@@ -435,6 +439,15 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// What a short flow needs, and more than its first reallocations take.
+const STORED_BYTES: usize = 1024;
+
+fn stored(memory: &impl Serialize) -> String {
+    let mut bytes = Vec::with_capacity(STORED_BYTES);
+    serde_json::to_writer(&mut bytes, memory).expect("what the engine remembers is plain data");
+    String::from_utf8(bytes).expect("JSON is text")
+}
+
 impl Instance {
     /// The path of a step that stands at `local` below this instance.
     pub fn step_path(&self, local: &str) -> Path {
@@ -493,7 +506,7 @@ impl State {
             account: self.account,
             counters: self.counters,
             input: self.input.clone(),
-            state: serde_json::to_string(&memory).expect("a run's memory is plain data"),
+            state: stored(&memory),
         }
     }
 }
@@ -506,7 +519,7 @@ impl Instance {
             parent_step: self.parent.as_ref().map(|parent| parent.instance.below(&parent.step)),
             index: self.index,
             status: self.status,
-            state: serde_json::to_string(&self.memory).expect("an instance's memory is plain data"),
+            state: stored(&self.memory),
             started_at: self.started_at,
         }
     }

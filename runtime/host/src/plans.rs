@@ -95,7 +95,7 @@ fn answer(prompt: &Prompt, types: &Types<'_>) -> Result<Answer, HostError> {
     }
     let schema = schema::json_schema(&prompt.answer, types)
         .map_err(|error| HostError::Setup(format!("the prompt `{}` cannot be asked: {error}", prompt.name)))?;
-    Ok(Answer::Json { schema: Arc::new(schema.schema), name: wire_name(&prompt.name) })
+    Ok(Answer::Json { schema: Arc::new(schema.schema.into()), name: wire_name(&prompt.name) })
 }
 
 /// Providers take letters, digits, `_` and `-`, at most 64.

@@ -30,6 +30,7 @@ impl Asked {
         let Answer::Json { schema, name } = &request.answer else {
             return Asked { shape: Shape::Text, system: request.system.clone() };
         };
+        let schema = &schema.value;
         if !request.model.structured_output || schema.get("type") != Some(&json!("object")) {
             return Asked::instructed(request, schema);
         }

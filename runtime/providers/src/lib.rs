@@ -35,6 +35,6 @@ pub use allowance::{Allowance, Counted};
 pub use batches::{BatchLook, Handed, Taken};
 pub use client::{Client, Settings};
 pub use endpoint::{base_url_variable, key_variables, rate_limit_variable};
-pub use request::{Answer, Failed, Request, Response, Stop};
+pub use request::{Answer, AnswerSchema, Failed, Request, Response, Stop};
 pub use secrets::Secrets;
 pub use simulated::{SimulateOptions, SimulatedOutput};

@@ -37,9 +37,22 @@ pub enum Answer {
     /// JSON that fits this JSON Schema, as [`pmflow_plan::schema::json_schema`] makes it: an object at the root, and
     /// `required` gives the order of the fields. Any other is asked for in words. `name` is what the provider calls it.
     Json {
-        schema: Arc<Value>,
+        schema: Arc<AnswerSchema>,
         name: String,
     },
+}
+
+/// A JSON Schema, written out once for all calls.
+#[derive(Clone, Debug)]
+pub struct AnswerSchema {
+    pub value: Value,
+    pub text: String,
+}
+
+impl From<Value> for AnswerSchema {
+    fn from(value: Value) -> AnswerSchema {
+        AnswerSchema { text: value.to_string(), value }
+    }
 }
 
 /// An answer, complete, cut off at the cap or declined. It was billed.

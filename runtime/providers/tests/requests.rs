@@ -3,7 +3,7 @@
 use crate::setting::{APIS, KEY, Keys, asking_for_fit, asking_for_priority, client_at, model, request, server};
 use pmflow_plan::{Api, Billing, FailureClass, Model};
 use pmflow_providers::scripted::Scripted;
-use pmflow_providers::{Answer, Client, Request, Settings};
+use pmflow_providers::{Answer, AnswerSchema, Client, Request, Settings};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -168,7 +168,7 @@ async fn without_the_feature_the_schema_is_an_instruction() {
 
 #[tokio::test]
 async fn a_schema_that_cannot_be_enforced_is_a_hint_or_an_instruction() {
-    let schema = Arc::new(json!({"type": "object", "additionalProperties": {"type": "integer"}}));
+    let schema = Arc::new(AnswerSchema::from(json!({"type": "object", "additionalProperties": {"type": "integer"}})));
     for api in APIS {
         let request =
             Request { answer: Answer::Json { schema: schema.clone(), name: "Counts".to_owned() }, ..request(model(api)) };

@@ -92,7 +92,7 @@ pub fn asking_for_priority(model: Model) -> Request {
 pub fn asking_for(ty: Type, model: Model) -> Request {
     let types = BTreeMap::from([("Priority".to_owned(), priority())]);
     let schema = json_schema(&ty, &Types::new(&types)).unwrap().schema;
-    let answer = Answer::Json { schema: Arc::new(schema), name: "an.answer".to_owned() };
+    let answer = Answer::Json { schema: Arc::new(schema.into()), name: "an.answer".to_owned() };
     Request { answer, answer_type: ty, types: Arc::new(types), ..request(model) }
 }
 

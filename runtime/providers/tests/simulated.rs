@@ -65,7 +65,7 @@ async fn tokens_are_counted_for_real() {
         let Answer::Json { schema, .. } = &request.answer else { panic!("a record is asked for") };
         let texts = ["You are terse.", &request.messages[0].1];
         let expected: u64 = texts.iter().map(|text| tokens::count("o200k_base", text) + 3).sum::<u64>()
-            + tokens::count("o200k_base", &schema.to_string())
+            + tokens::count("o200k_base", &schema.value.to_string())
             + 3;
         assert_eq!(response.usage.input_tokens, Some(expected));
         assert_eq!((response.usage.cache_read_tokens, response.usage.reasoning_tokens), (Some(0), Some(0)));

@@ -1,5 +1,6 @@
 //! A call of a prompt: cache, hold, sending, repair, retry, the next model.
 
+use crate::prompts::Rendered;
 use crate::retry::{self, Next};
 use crate::state::{Batched, Invalid, PromptPhase, PromptState, StepState};
 use crate::step_records::Detail;
@@ -7,7 +8,9 @@ use crate::steps::backoff_purpose;
 use crate::turn::{At, Turn};
 use crate::write::StepStatus;
 use crate::{CacheLookup, CallId, Command, ModelCall, Time, Write, failures, keys, prompts};
+use pmflow_plan::value::Record;
 use pmflow_plan::{Billing, Call, Failure, Money, Prompt, StepKind, Target, Value};
+use std::sync::Arc;
 
 /// Of one attempt, where the author says nothing.
 const TIMEOUT_MS: u64 = 600_000;
@@ -24,6 +27,16 @@ pub(crate) struct Sent {
     pub hold: Money,
     /// A provider has it in a batch, and bills it as such.
     pub batched: bool,
+    /// What the step was given, as a digest, where that was worked out.
+    pub input_key: Option<String>,
+}
+
+/// A prompt with a step's arguments in it.
+struct Filled<'a> {
+    call: &'a Call,
+    prompt: &'a Prompt,
+    arguments: Arc<Record>,
+    rendered: Rendered,
 }
 
 impl<'a> Turn<'a> {
@@ -71,10 +84,7 @@ impl<'a> Turn<'a> {
     }
 
     pub fn cache_lookup(&self, at: &At<'a>) -> Result<CacheLookup, Failure> {
-        let StepKind::Call(call) = &at.step.kind else { return Err(failures::damaged_plan(&at.path())) };
-        let prompt = self.prompt(at).ok_or_else(|| failures::damaged_plan(&at.path()))?;
-        let arguments = self.arguments(at, &call.arguments, &prompt.parameters)?;
-        let rendered = prompts::render(&self.context, prompt, &arguments, self.state.clock())?;
+        let Filled { call, prompt, rendered, .. } = self.filled(at)?;
         let age_ms_max = cache_ms(call, prompt).unwrap_or(0);
         let key = prompts::cache_key(prompt, &rendered);
         Ok(CacheLookup { instance: at.instance.clone(), step: at.path(), key, age_ms_max })
@@ -103,19 +113,37 @@ impl<'a> Turn<'a> {
             output_tokens_max: state.output_tokens_max.unwrap_or(prompt.output_tokens_max),
             hold,
             batched: matches!(state.phase.batch(), Some(Batched::Submitted(_))),
+            input_key: None,
         })
     }
 
-    /// The request of one attempt.
-    pub fn model_call(&self, at: &At<'a>, state: &PromptState, sent: &Sent) -> Result<ModelCall, Failure> {
+    /// The prompt with the step's arguments in it.
+    fn filled(&self, at: &At<'a>) -> Result<Filled<'a>, Failure> {
         let StepKind::Call(call) = &at.step.kind else { return Err(failures::damaged_plan(&at.path())) };
         let prompt = self.prompt(at).ok_or_else(|| failures::damaged_plan(&at.path()))?;
         let arguments = self.arguments(at, &call.arguments, &prompt.parameters)?;
         let rendered = prompts::render(&self.context, prompt, &arguments, self.state.clock())?;
+        Ok(Filled { call, prompt, arguments, rendered })
+    }
+
+    /// The request of one attempt.
+    pub fn model_call(&self, at: &At<'a>, state: &PromptState, sent: &Sent) -> Result<ModelCall, Failure> {
+        Ok(self.model_call_of(self.filled(at)?, state, sent))
+    }
+
+    /// As [`Turn::model_call`], and works out the digest of what the step is given on the way.
+    pub fn first_model_call(&self, at: &At<'a>, state: &PromptState, sent: &mut Sent) -> Result<ModelCall, Failure> {
+        let filled = self.filled(at)?;
+        sent.input_key = Some(prompts::cache_key(filled.prompt, &filled.rendered));
+        Ok(self.model_call_of(filled, state, sent))
+    }
+
+    fn model_call_of(&self, filled: Filled<'a>, state: &PromptState, sent: &Sent) -> ModelCall {
+        let Filled { call, prompt, arguments, rendered } = filled;
+        let sent = sent.clone();
         let mut messages = rendered.messages;
         messages.extend(state.invalid.iter().flat_map(|invalid| prompts::repair_messages(prompt, invalid)));
-        let sent = sent.clone();
-        Ok(ModelCall {
+        ModelCall {
             call: sent.call,
             prompt: sent.prompt,
             model: sent.model,
@@ -131,21 +159,25 @@ impl<'a> Turn<'a> {
             timeout_ms: call.timeout_ms.unwrap_or(TIMEOUT_MS),
             idempotency_key: sent.idempotency_key,
             hold: sent.hold,
-        })
+        }
     }
 
     /// The attempt that this names, if its answer is still awaited, and when it was sent.
-    pub fn sent_prompt(&self, call: &CallId) -> Option<(At<'a>, Sent, Time)> {
+    pub fn sent_prompt(&self, call: &CallId) -> Option<(At<'a>, Arc<Sent>, Time)> {
         let local = self.state.instances.get(&call.instance)?.local(&call.step)?.to_owned();
         let at = self.locate(&call.instance, &local)?;
         let entry = self.entry(&at)?;
         let StepState::Prompt(state) = &entry.state else { return None };
-        let PromptPhase::InFlight { hold, sent_at, batch } = &state.phase else { return None };
+        let PromptPhase::InFlight { hold, sent_at, batch, sent } = &state.phase else { return None };
         if entry.attempt != call.attempt || *batch == Some(Batched::Collecting) {
             return None;
         }
-        let sent = self.sent(&at, state, entry.attempt, *hold).ok()?;
-        Some((at, sent, *sent_at))
+        let sent_at = *sent_at;
+        let sent = match sent {
+            Some(sent) => sent.clone(),
+            None => Arc::new(self.sent(&at, state, entry.attempt, *hold).ok()?),
+        };
+        Some((at, sent, sent_at))
     }
 
     /// A usable answer: stored, cached, bound.
@@ -153,10 +185,10 @@ impl<'a> Turn<'a> {
         let (StepKind::Call(call), Some(prompt)) = (&at.step.kind, self.prompt(at)) else { return };
         if cache_ms(call, prompt).is_some()
             && !detail.from_cache
-            && let Ok(lookup) = self.cache_lookup(at)
+            && let Ok(key) = self.input_key(at)
         {
             let (flow, prompt) = (at.scope.flow.name.clone(), prompt.name.clone());
-            self.writes.push(Write::CachePut { key: lookup.key, value: value.clone(), at: self.now, flow, prompt });
+            self.writes.push(Write::CachePut { key, value: value.clone(), at: self.now, flow, prompt });
         }
         self.record(at, StepStatus::Done, Detail { result: Some(value.clone()), ..detail });
         self.done(at, Some(value));

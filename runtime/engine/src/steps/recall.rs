@@ -1,7 +1,7 @@
 //! A run that takes over from an earlier one: what that one recorded is used again, where the step is given the same, and
 //! neither paid for nor done twice.
 
-use crate::state::StepState;
+use crate::state::{PromptPhase, PromptState, StepState};
 use crate::step_records::Detail;
 use crate::turn::{At, Turn};
 use crate::write::StepStatus;
@@ -54,7 +54,13 @@ impl<'a> Turn<'a> {
     /// What the step is given, as a digest.
     pub fn input_key(&self, at: &At<'a>) -> Result<String, Failure> {
         match &at.step.kind {
-            StepKind::Call(Call { target: Target::Prompt(_), .. }) => Ok(self.cache_lookup(at)?.key),
+            StepKind::Call(Call { target: Target::Prompt(_), .. }) => match self.known_input_key(at) {
+                Some(key) => {
+                    debug_assert_eq!(self.cache_lookup(at).ok().as_ref().map(|lookup| &*lookup.key), Some(key));
+                    Ok(key.to_owned())
+                }
+                None => Ok(self.cache_lookup(at)?.key),
+            },
             StepKind::Call(Call { target: Target::Operation(name), arguments, .. }) => {
                 let parameters = self.plan.operations.get(name).map(|operation| operation.parameters.as_slice());
                 let arguments = self.arguments(at, arguments, parameters.unwrap_or_default())?;
@@ -62,6 +68,15 @@ impl<'a> Turn<'a> {
             }
             StepKind::Approve(approve) => Ok(keys::digest(&["approval", &self.evaluate(at, &approve.text)?.to_text()])),
             _ => Ok(String::new()),
+        }
+    }
+
+    fn known_input_key(&self, at: &At<'a>) -> Option<&str> {
+        match &self.entry(at)?.state {
+            StepState::Prompt(PromptState { phase: PromptPhase::InFlight { sent: Some(sent), .. }, .. }) => {
+                sent.input_key.as_deref()
+            }
+            _ => None,
         }
     }
 

@@ -127,8 +127,8 @@ impl<'a> Turn<'a> {
         let mut variables = BTreeMap::new();
         let mut next = self.state.instances.get(&at.instance);
         while let Some(instance) = next.filter(|_| !names.is_empty()) {
-            for (name, value) in instance.memory.bindings.iter().filter(|(name, _)| names.contains(name.as_str())) {
-                variables.entry(name.clone()).or_insert_with(|| value.clone());
+            for (name, value) in instance.memory.bindings.iter().filter(|(name, _)| names.contains(&***name)) {
+                variables.entry(name.to_string()).or_insert_with(|| value.clone());
             }
             next = instance.surrounding().and_then(|path| self.state.instances.get(path));
         }

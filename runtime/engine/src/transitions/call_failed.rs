@@ -10,7 +10,8 @@ impl<'a> Turn<'a> {
     pub fn on_call_failed(&mut self, call: &CallId, failure: Failure) {
         if let Some((at, sent, sent_at)) = self.sent_prompt(call) {
             let cost = self.drop_call(&sent, failure.billing);
-            let detail = Detail { started_at: Some(sent_at), model: Some(sent.model), cost: Some(cost), ..Detail::default() };
+            let detail =
+                Detail { started_at: Some(sent_at), model: Some(sent.model.clone()), cost: Some(cost), ..Detail::default() };
             if self.is_given_up(&failure) {
                 self.record(&at, StepStatus::Retried, Detail { failure: Some(failure), ..detail });
                 return self.queue_prompt(&at);

@@ -12,7 +12,7 @@ impl<'a> Turn<'a> {
         let cap = sent.output_tokens_max;
         let detail = Detail {
             started_at: Some(sent_at),
-            model: Some(sent.model),
+            model: Some(sent.model.clone()),
             usage: Some(usage),
             cost: Some(cost),
             ..Detail::default()

@@ -155,18 +155,17 @@ fn input_tokens(request: &Request, encoding: &str) -> u64 {
     let framed: u64 = texts.map(|text| tokens::count(encoding, text) + MESSAGE_TOKENS).sum();
     let schema = match &request.answer {
         Answer::Text => 0,
-        Answer::Json { schema, .. } => tokens::count(encoding, &schema.to_string()),
+        Answer::Json { schema, .. } => tokens::count(encoding, &schema.text),
     };
     framed + schema + MESSAGE_TOKENS
 }
 
 /// What the answer depends on: the seed, the model and everything that it reads.
-fn identity(request: &Request, seed: u64) -> Vec<u8> {
-    let mut parts: Vec<Vec<u8>> = vec![seed.to_le_bytes().to_vec(), request.model.id.clone().into_bytes()];
-    parts.push(request.system.clone().unwrap_or_default().into_bytes());
-    parts.extend(request.messages.iter().map(|(_, text)| text.clone().into_bytes()));
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    digest(&parts).to_vec()
+fn identity(request: &Request, seed: u64) -> [u8; 32] {
+    let (seed, system) = (seed.to_le_bytes(), request.system.as_deref().unwrap_or_default());
+    let mut parts: Vec<&[u8]> = vec![&seed, request.model.id.as_bytes(), system.as_bytes()];
+    parts.extend(request.messages.iter().map(|(_, text)| text.as_bytes()));
+    digest(&parts)
 }
 
 fn latency(options: &SimulateOptions, dice: &mut Dice) -> Duration {
