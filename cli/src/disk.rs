@@ -145,23 +145,38 @@ fn open_regular(path: &Path) -> std::result::Result<std::fs::File, String> {
     std::fs::File::open(path).map_err(|error| reason(&error))
 }
 
-/// A misspelt name comes with the one that was probably meant.
+/// A misspelt name comes with the one that was probably meant, any other with what there is.
 fn not_read(path: &Path, message: String) -> Failed {
     let failed = Failed::new(message);
-    match neighbour_of(path).filter(|_| !path.exists()) {
-        Some(near) => failed.help(format!("did you mean `{}`?", near.display())),
-        None => failed,
+    let folder = match path.is_dir() {
+        true => path,
+        false if path.exists() => return failed,
+        false => path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    };
+    let Ok(names) = names_of_flows(folder) else { return failed };
+    let shown_in_folder = |name: &str| shown(&folder.join(name));
+    let wanted = path.file_name().and_then(|name| name.to_str()).filter(|_| !path.is_dir()).unwrap_or_default();
+    if let Some(near) = nearest(wanted, names.iter().map(String::as_str)) {
+        return failed.help(format!("did you mean `{}`?", shown_in_folder(near)));
+    }
+    let listed: Vec<String> = names.iter().take(LISTED_MAX).map(|name| format!("`{}`", shown_in_folder(name))).collect();
+    match names.len().saturating_sub(LISTED_MAX) {
+        _ if names.is_empty() => {
+            failed.help("there is no .pmflow file in that folder; `pmflow init hello` makes a first one in `hello`")
+        }
+        0 => failed.help(format!("there is {}", listed.join(", "))),
+        more => failed.help(format!("there is {} and {more} more", listed.join(", "))),
     }
 }
 
-/// The flow file of the same folder whose name is nearest to the one that is not there.
-fn neighbour_of(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+/// Of a folder's flow files, in a message.
+const LISTED_MAX: usize = 5;
+
+fn names_of_flows(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = entries.filter(|name| name.ends_with(".pmflow")).collect();
     names.sort_unstable();
-    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(near))
+    Ok(names)
 }
 
 pub fn reason(error: &std::io::Error) -> String {

@@ -70,6 +70,10 @@ struct Which {
     #[arg(value_name = "SCOPE", value_parser = scope)]
     scope: (Scope, String),
 
+    /// An amount without its period.
+    #[arg(hide = true, allow_negative_numbers = true)]
+    bare: Option<String>,
+
     /// The budget's name, where a flow declares one: `budget NAME { … }`.
     #[arg(long)]
     name: Option<String>,
@@ -105,7 +109,7 @@ struct Raise {
     which: Which,
 
     /// Dollars for today.
-    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true, required_unless_present = "monthly")]
+    #[arg(long, value_name = "DOLLARS", value_parser = super::run::dollars, allow_hyphen_values = true)]
     daily: Option<Money>,
 
     /// Dollars for this month.
@@ -144,19 +148,23 @@ impl Which {
         let usual = if scope == Scope::Flow { subject.clone() } else { scope.name().to_owned() };
         BudgetKey { name: self.name.clone().unwrap_or(usual), scope, subject, period }
     }
-}
 
-fn amounts(daily: Option<Money>, monthly: Option<Money>) -> Vec<(Period, Money)> {
-    let both = [(Period::Day, daily), (Period::Month, monthly)];
-    both.into_iter().filter_map(|(period, amount)| Some((period, amount?))).collect()
+    /// At least one amount, each of its period.
+    fn amounts(&self, daily: Option<Money>, monthly: Option<Money>) -> Result<Vec<(Period, Money)>> {
+        let both = [(Period::Day, daily), (Period::Month, monthly)];
+        let amounts: Vec<(Period, Money)> = both.into_iter().filter_map(|(period, amount)| Some((period, amount?))).collect();
+        let missing = match &self.bare {
+            Some(bare) => format!("`{bare}`: is that per day or per month?"),
+            None if amounts.is_empty() => "which limit?".to_owned(),
+            None => return Ok(amounts),
+        };
+        Err(Failed::new(missing).help("--daily DOLLARS, --monthly DOLLARS, or both"))
+    }
 }
 
 impl Set {
     async fn run(&self, project: &Project, terminal: &Terminal) -> Result<()> {
-        let amounts = amounts(self.daily, self.monthly);
-        if amounts.is_empty() {
-            return Err(Failed::new("which limit?").help("--daily DOLLARS, --monthly DOLLARS, or both"));
-        }
+        let amounts = self.which.amounts(self.daily, self.monthly)?;
         let store = open(project).await?;
         let by = super::decide::this_user();
         for (period, limit) in amounts {
@@ -240,10 +248,11 @@ impl Ledger {
 
 impl Raise {
     async fn run(&self, project: &Project, terminal: &Terminal) -> Result<()> {
+        let amounts = self.which.amounts(self.daily, self.monthly)?;
         let store = open_existing(project).await?;
         let by = super::decide::this_user();
         let now = pmflow_host::now();
-        for (period, limit) in amounts(self.daily, self.monthly) {
+        for (period, limit) in amounts {
             let key = self.which.key(period);
             let accounts = store.budgets(1000).await.map_err(failed)?;
             let present = accounts.into_iter().find(|account| account.key == key && account.span().1 > now);

@@ -217,6 +217,9 @@ fn absurd_limits_are_refused_or_explained() {
         ("run hello.pmflow --simulate --max-cost $-1", "`$-1` is less than nothing"),
         ("run hello.pmflow --simulate --max-cost 1e99", "`1e99` is no amount of dollars, such as 0.25"),
         ("budget set team --daily -1", "`-1` is less than nothing"),
+        ("budget set team -5", "`-5`: is that per day or per month?"),
+        ("budget raise team 5", "`5`: is that per day or per month?"),
+        ("budget raise team", "--daily DOLLARS, --monthly DOLLARS, or both"),
         ("budget set team --monthly 99999999", "at most $9,223,372). Nothing was recorded"),
         ("budget set team --daily 5 --zone Mars/Base", "there is no time zone `Mars/Base`"),
     ] {

@@ -35,10 +35,16 @@ fn a_folder_and_a_missing_file_are_named() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path().join("flows")).unwrap();
     ends(&folder.pmflow("check flows"), 3, &["there is no .pmflow file"]);
-    ends(&folder.pmflow("run flows --simulate"), 3, &["`flows`", "it is a folder"]);
+    ends(&folder.pmflow("run flows --simulate"), 3, &["`flows`", "it is a folder", "`pmflow init hello`"]);
     ends(&folder.pmflow("check missing.pmflow"), 3, &["`missing.pmflow`"]);
-    ends(&folder.pmflow("run missing.pmflow --simulate"), 3, &["`missing.pmflow`", "there is no such file"]);
+    ends(
+        &folder.pmflow("run missing.pmflow --simulate"),
+        3,
+        &["`missing.pmflow`", "there is no such file", "`pmflow init hello`"],
+    );
     folder.write("flows/leads.pmflow", "flow leads() {}\n");
+    ends(&folder.pmflow("run flows --simulate"), 3, &["it is a folder", "there is `flows/leads.pmflow`"]);
+    ends(&folder.pmflow("run flows/outreach.pmflow"), 3, &["there is no such file", "there is `flows/leads.pmflow`"]);
     ends(&folder.pmflow("check flows/laeds.pmflow"), 3, &["did you mean `flows/leads.pmflow`?"]);
     ends(&folder.pmflow("plan flows/leads.pmfow"), 3, &["did you mean `flows/leads.pmflow`?"]);
 }
